@@ -1,0 +1,321 @@
+// C[m, n] (= or +=) alpha * sum_k A'[m, k] * B'[k, n] (+ bias[n])
+//
+// Shapes    M rows, N columns, K summed. A' is A [M, K] (lines of LDA), or the transpose of
+//           A [K, M] when A_T; B' is the transpose of B [N, K] when B_T (a linear layer's weight
+//           [out, in]), or B [K, N]. C has lines of LDC. A and C start at A_OFFSET and C_OFFSET, so
+//           that a range of columns of a wider matrix can be read or written.
+// Types     A f32; B f32, f16, or bf16 in pairs (low half first); products and sums f32; C f32.
+// Writes    overwrites C, or adds to it when ACCUMULATE. bias and ACCUMULATE are compile-time.
+// Order     each sum runs over k upwards in one invocation: the same bits for every tile size.
+// Grid      x: tiles of M (z: what is left above 65535 of them), y: tiles of N. A workgroup has
+//           LANES_M x LANES_N invocations, each with ROWS x COLUMNS elements of C.
+// Variants  STAGED: tiles of A and B pass through workgroup memory (GPUs). Otherwise every
+//           invocation reads A and B itself (CPU adapters, where workgroup memory costs as much
+//           as any other memory and only reuse in registers counts; see docs/LOG.md).
+// Limits    STAGED: DEPTH * (tile M + tile N) * 4 bytes of workgroup memory. f16: shader-f16.
+// Source    tiles in workgroup memory as in Volkov & Demmel 2008; 4 x 4 blocks turned in registers.
+//: if B_TYPE == "f16"
+enable f16;
+//: end
+
+//: if A_VECTOR
+@group(0) @binding(0) var<storage, read> a: array<vec4f>;
+//: else
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+//: end
+@group(0) @binding(1) var<storage, read> b: array<$B_STORED>;
+//: if BIAS
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+//: end
+//: if C_VECTOR
+@group(0) @binding(${2 + BIAS}) var<storage, read_write> c: array<vec4f>;
+//: else
+@group(0) @binding(${2 + BIAS}) var<storage, read_write> c: array<f32>;
+//: end
+
+// Four elements of line `line` of A as stored, from `at` on (a multiple of 4). Elements past the
+// end of the line are 0, so that K may end inside a vector or a tile.
+fn fetch_a(line: u32, at: u32) -> vec4f {
+//: if A_VECTOR && !A_PAST
+  return a[(line * ${LDA}u + at + ${A_OFFSET}u) / 4u];
+//: else if A_VECTOR
+  let i = line * ${LDA}u + min(at, ${A_LINE - 4}u) + ${A_OFFSET}u;
+  return select(vec4f(), a[i / 4u], at < ${A_LINE}u);
+//: else
+  let i = line * ${LDA}u + ${A_OFFSET}u;
+  var v = vec4f();
+//: for q in 0..4
+  if (at + ${q}u < ${A_LINE}u) { v[$q] = a[i + at + ${q}u]; }
+//: end
+  return v;
+//: end
+}
+
+// B as stored. A new format is a new `decode`: element i, or the four elements from i on when
+// B_VECTOR (then i is a multiple of 4).
+//: if B_VECTOR
+fn decode(i: u32) -> vec4f {
+//: if B_TYPE == "bf16"
+  let pairs = b[i / 4u];
+  return bitcast<vec4f>(vec4u(pairs.x << 16u, pairs.x & 0xffff0000u,
+                              pairs.y << 16u, pairs.y & 0xffff0000u));
+//: else
+  return vec4f(b[i / 4u]);
+//: end
+}
+//: else
+fn decode(i: u32) -> f32 {
+//: if B_TYPE == "bf16"
+  let pair = b[i / 2u];
+  return bitcast<f32>(select(pair << 16u, pair & 0xffff0000u, (i & 1u) == 1u));
+//: else
+  return f32(b[i]);
+//: end
+}
+//: end
+
+fn fetch_b(line: u32, at: u32) -> vec4f {
+//: if B_VECTOR && !B_PAST
+  return decode(line * ${B_LINE}u + at);
+//: else if B_VECTOR
+  return select(vec4f(), decode(line * ${B_LINE}u + min(at, ${B_LINE - 4}u)), at < ${B_LINE}u);
+//: else
+  let i = line * ${B_LINE}u;
+  var v = vec4f();
+//: for q in 0..4
+  if (at + ${q}u < ${B_LINE}u) { v[$q] = decode(i + at + ${q}u); }
+//: end
+  return v;
+//: end
+}
+
+fn put(row: u32, column: u32, sum: vec4f) {
+//: if M_GUARD
+  if (row >= ${M}u) { return; }
+//: end
+  let at = row * ${LDC}u + column + ${C_OFFSET}u;
+//: if C_VECTOR
+//: if N_GUARD
+  if (column >= ${N}u) { return; }
+//: end
+  var v = sum$SCALED;
+//: if BIAS
+  v += vec4f(bias[column], bias[column + 1u], bias[column + 2u], bias[column + 3u]);
+//: end
+//: if ACCUMULATE
+  v += c[at / 4u];
+//: end
+  c[at / 4u] = v;
+//: else
+//: for q in 0..4
+  if (column + ${q}u < ${N}u) {
+    var v = sum[$q]$SCALED;
+//: if BIAS
+    v += bias[column + ${q}u];
+//: end
+//: if ACCUMULATE
+    v += c[at + ${q}u];
+//: end
+    c[at + ${q}u] = v;
+  }
+//: end
+//: end
+}
+
+//: if STAGED
+// One vec4f holds four rows (or columns) of one k. Column groups of every second k quad are
+// exchanged (the `^`), which spreads the writes of turned blocks over all banks without padding.
+var<workgroup> tile_a: array<vec4f, ${DEPTH * TILE_M / 4}>;
+var<workgroup> tile_b: array<vec4f, ${DEPTH * TILE_N / 4}>;
+//: end
+
+@compute @workgroup_size(${LANES_M * LANES_N})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let first_row = (group.x + group.z * 65535u) * ${TILE_M}u;
+  let first_column = group.y * ${TILE_N}u;
+//: if LANES_N == 1
+  let lane_m = lane;
+  let lane_n = 0u;
+//: else if LANES_M == 1
+  let lane_m = 0u;
+  let lane_n = lane;
+//: else if STAGED
+  let lane_m = lane / ${LANES_N}u;
+  let lane_n = lane % ${LANES_N}u;
+//: else
+  let lane_m = lane % ${LANES_M}u;
+  let lane_n = lane / ${LANES_M}u;
+//: end
+//: for i in 0..ROWS
+//: if QUAD_ROWS
+  let row_$i = first_row + (lane_m + ${i / 4 * LANES_M}u) * 4u + ${i % 4}u;
+//: else
+  let row_$i = first_row + lane_m + ${i * LANES_M}u;
+//: end
+//: end
+//: for j in 0..COLUMNS / 4
+  let column_$j = first_column + (lane_n + ${j * LANES_N}u) * 4u;
+//: end
+//: for i in 0..ROWS
+//: for j in 0..COLUMNS / 4
+  var c_${i}_$j = vec4f();
+//: end
+//: end
+
+//: if STAGED
+  for (var k = 0u; k < ${K}u; k += ${DEPTH}u) {
+//: for operand in 0..2
+//: for round in 0..LOADS_A * (1 - operand) + LOADS_B * operand
+    {
+      let item = lane + ${round * LANES_M * LANES_N}u;
+//: if operand == 0 && A_T || operand == 1 && !B_T
+      // Lines run along the tile: a vector goes as it is.
+//: if operand == 0
+//: if ITEMS_A % (LANES_M * LANES_N) != 0
+      if (item < ${ITEMS_A}u) {
+//: else
+      {
+//: end
+        let depth = item / ${TILE_M / 4}u;
+        let quad = item % ${TILE_M / 4}u;
+        let at = depth * ${TILE_M / 4}u + (quad ^ (depth / 4u % 4u * 2u));
+//: if K % DEPTH != 0
+        tile_a[at] = select(vec4f(), fetch_a(min(k + depth, ${K - 1}u), first_row + quad * 4u),
+                            k + depth < ${K}u);
+//: else
+        tile_a[at] = fetch_a(k + depth, first_row + quad * 4u);
+//: end
+      }
+//: else
+//: if ITEMS_B % (LANES_M * LANES_N) != 0
+      if (item < ${ITEMS_B}u) {
+//: else
+      {
+//: end
+        let depth = item / ${TILE_N / 4}u;
+        let quad = item % ${TILE_N / 4}u;
+        let at = depth * ${TILE_N / 4}u + (quad ^ (depth / 4u % 4u * 2u));
+//: if K % DEPTH != 0
+        tile_b[at] = select(vec4f(), fetch_b(min(k + depth, ${K - 1}u), first_column + quad * 4u),
+                            k + depth < ${K}u);
+//: else
+        tile_b[at] = fetch_b(k + depth, first_column + quad * 4u);
+//: end
+      }
+//: end
+//: else
+      // Lines run along k: a block of 4 x 4 is turned in registers.
+//: if operand == 0
+//: if ITEMS_A % (LANES_M * LANES_N) != 0
+      if (item < ${ITEMS_A}u) {
+//: else
+      {
+//: end
+        let depth = item % ${DEPTH / 4}u * 4u;
+        let quad = item / ${DEPTH / 4}u;
+//: for q in 0..4
+        let v$q = fetch_a(min(first_row + quad * 4u + ${q}u, ${M - 1}u), k + depth);
+//: end
+        let at = depth * ${TILE_M / 4}u + (quad ^ (depth / 4u % 4u * 2u));
+//: for q in 0..4
+        tile_a[at + ${q * TILE_M / 4}u] = vec4f(v0[$q], v1[$q], v2[$q], v3[$q]);
+//: end
+      }
+//: else
+//: if ITEMS_B % (LANES_M * LANES_N) != 0
+      if (item < ${ITEMS_B}u) {
+//: else
+      {
+//: end
+        let depth = item % ${DEPTH / 4}u * 4u;
+        let quad = item / ${DEPTH / 4}u;
+//: for q in 0..4
+        let v$q = fetch_b(min(first_column + quad * 4u + ${q}u, ${N - 1}u), k + depth);
+//: end
+        let at = depth * ${TILE_N / 4}u + (quad ^ (depth / 4u % 4u * 2u));
+//: for q in 0..4
+        tile_b[at + ${q * TILE_N / 4}u] = vec4f(v0[$q], v1[$q], v2[$q], v3[$q]);
+//: end
+      }
+//: end
+//: end
+    }
+//: end
+//: end
+    workgroupBarrier();
+//: for d in 0..DEPTH
+    {
+//: for i in 0..ROWS / 4
+      let a_$i = tile_a[${d * TILE_M / 4}u + ((lane_m + ${i * LANES_M}u) ^ ${d / 4 % 4 * 2}u)];
+//: end
+//: for j in 0..COLUMNS / 4
+      let b_$j = tile_b[${d * TILE_N / 4}u + ((lane_n + ${j * LANES_N}u) ^ ${d / 4 % 4 * 2}u)];
+//: for i in 0..ROWS
+      c_${i}_$j = fma(vec4f(a_${i / 4}[${i % 4}]), b_$j, c_${i}_$j);
+//: end
+//: end
+    }
+//: end
+    workgroupBarrier();
+  }
+//: else
+  // Clamped rows and columns are computed and not stored.
+  for (var k = 0u; k < ${K}u; k += 4u) {
+//: if A_T
+//: for i in 0..ROWS / 4
+//: for q in 0..4
+//: if K % 4 != 0
+    let a_${i}_$q = select(vec4f(), fetch_a(min(k + ${q}u, ${K - 1}u), row_${i * 4}),
+                       k + ${q}u < ${K}u);
+//: else
+    let a_${i}_$q = fetch_a(k + ${q}u, row_${i * 4});
+//: end
+//: end
+//: end
+//: else
+//: for i in 0..ROWS
+//: if M_GUARD
+    let a_$i = fetch_a(min(row_$i, ${M - 1}u), k);
+//: else
+    let a_$i = fetch_a(row_$i, k);
+//: end
+//: end
+//: end
+//: for j in 0..COLUMNS / 4
+    {
+//: for q in 0..4
+//: if B_T && N_GUARD
+      let v$q = fetch_b(min(column_$j + ${q}u, ${N - 1}u), k);
+//: else if B_T
+      let v$q = fetch_b(column_$j + ${q}u, k);
+//: else if K % 4 != 0
+      let b$q = select(vec4f(), fetch_b(min(k + ${q}u, ${K - 1}u), column_$j), k + ${q}u < ${K}u);
+//: else
+      let b$q = fetch_b(k + ${q}u, column_$j);
+//: end
+//: end
+//: if B_T
+//: for q in 0..4
+      let b$q = vec4f(v0[$q], v1[$q], v2[$q], v3[$q]);
+//: end
+//: end
+//: for i in 0..ROWS
+//: for q in 0..4
+//: if A_T
+      c_${i}_$j = fma(vec4f(a_${i / 4}_$q[${i % 4}]), b$q, c_${i}_$j);
+//: else
+      c_${i}_$j = fma(vec4f(a_$i[$q]), b$q, c_${i}_$j);
+//: end
+//: end
+//: end
+    }
+//: end
+  }
+//: end
+
+//: for i in 0..ROWS
+//: for j in 0..COLUMNS / 4
+  put(row_$i, column_$j, c_${i}_$j);
+//: end
+//: end
+}

@@ -1,0 +1,100 @@
+// The command line: a command, a few options of its own, and any configuration key as an option.
+
+import { type Override, parseOverrides } from "../config/config.ts";
+import { EftError } from "../errors.ts";
+import type { EngineName } from "../host/host.ts";
+
+/** Options that are not configuration keys; those with a value name it. */
+const options: Record<string, { value?: string; help: string }> = {
+  json: { help: "print JSON lines on standard output" },
+  engine: { value: "wgpu|dawn", help: "the WebGPU engine" },
+  kernels: { value: "FILE", help: "kernel choices of an earlier run (its kernels.json)" },
+  debug: { help: "show the stack of an error" },
+  help: { help: "show this" },
+  prompt: { value: "TEXT", help: "answer this and end (inference)" },
+  "lora-model-dir": { value: "DIR", help: "the adapter; default output_dir (inference, merge-lora)" },
+  "max-new-tokens": { value: "N", help: "length of an answer (inference)" },
+  temperature: { value: "T", help: "0 is greedy (inference)" },
+  "top-k": { value: "K", help: "0 keeps all (inference)" },
+  "top-p": { value: "P", help: "1 keeps all (inference)" },
+  profile: { help: "time every kernel of one step (plan runs none of them)" },
+};
+
+export interface Arguments {
+  command: string;
+  /** Words that are neither options nor settings. */
+  words: string[];
+  flags: Map<string, string>;
+  overrides: Override[];
+}
+
+/** Splits arguments. Throws an EftError("command") for an unknown option. */
+export function parseArguments(args: readonly string[]): Arguments {
+  const flags = new Map<string, string>();
+  const others: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const [, name, assigned] = /^--([a-z-]+)(?:=([^]*))?$/.exec(args[i]) ?? [];
+    const option = name === undefined ? undefined : options[name];
+    if (!option) others.push(args[i]);
+    else if (!option.value) flags.set(name, "true");
+    else {
+      const value = assigned ?? args[++i];
+      if (value === undefined) {
+        throw new EftError("command", `--${name} needs a value: --${name} ${option.value}`);
+      }
+      flags.set(name, value);
+    }
+  }
+  const { overrides, rest } = parseOverrides(others);
+  const unknown = rest.find((word) => word.startsWith("--"));
+  if (unknown) {
+    throw new EftError(
+      "command",
+      `${unknown} is neither an option nor a configuration key. --help lists the options.`,
+    );
+  }
+  const [command = "", ...words] = rest;
+  return { command, words, flags, overrides };
+}
+
+export function engineOf(flags: ReadonlyMap<string, string>): EngineName | undefined {
+  const engine = flags.get("engine");
+  if (engine === undefined || engine === "wgpu" || engine === "dawn") return engine;
+  throw new EftError("command", `--engine ${engine}: choose wgpu or dawn.`);
+}
+
+/** A numeric option within bounds. */
+export function numberFlag(
+  flags: ReadonlyMap<string, string>,
+  name: string,
+  fallback: number,
+  least = 0,
+): number {
+  const text = flags.get(name);
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || value < least) {
+    throw new EftError("command", `--${name} ${text}: expected a number, ${least} or more.`);
+  }
+  return value;
+}
+
+export function usage(commands: Record<string, string>): string {
+  const width = 26;
+  const line = (left: string, right: string) => `  ${left.padEnd(width)}${right}`;
+  return [
+    "Eft fine-tunes language models on the GPU you have, from Axolotl YAML.",
+    "",
+    "  deno run -P train.ts CONFIG [--key value ...]      train",
+    "  deno task eft COMMAND ...",
+    "",
+    "Commands",
+    ...Object.entries(commands).map(([left, right]) => line(left, right)),
+    "",
+    "Options",
+    ...Object.entries(options).map(([name, { value, help }]) =>
+      line(`--${name}${value ? ` ${value}` : ""}`, help)
+    ),
+    line("--KEY VALUE", "any key of the configuration, nested with dots"),
+  ].join("\n");
+}

@@ -1,0 +1,107 @@
+// The output head and the cross-entropy loss as one operation, in chunks of rows, so that the logits
+// of a whole batch never exist. The gradients are made in the same pass, as nothing follows a loss.
+
+import lossSource from "../../../shaders/loss_sum.wgsl" with { type: "text" };
+import source from "../../../shaders/cross_entropy.wgsl" with { type: "text" };
+import { assert, EftError } from "../../errors.ts";
+import type { Dispatch, Operation, Tensor } from "../graph.ts";
+import type { Limits } from "../limits.ts";
+import { stepValues } from "../step_scalars.ts";
+import { expandWgsl } from "../wgsl.ts";
+import { read, rowDispatch, widthOf, write } from "./kernel.ts";
+import { inputGradient, linearDispatches, weightGradient } from "./matmul.ts";
+
+interface HeadLoss {
+  /** Rows whose logits exist at once; see `chunkRows`. */
+  chunk: number;
+  /** Make the gradients of the hidden states and, when it is trained, of the head. */
+  backward: boolean;
+}
+
+/** Bytes of logits that a chunk may take, where the width of the vocabulary allows. */
+const chunkBytes = 32 * 2 ** 20;
+
+/** Rows per chunk for M rows of V logits and hidden states of width C. */
+export function chunkRows(M: number, V: number, C: number, limits: Limits): number {
+  // A chunk's hidden states are bound by byte range, which must start at an aligned offset.
+  let step = 1;
+  while ((step * C * 4) % limits.offsetAlignment !== 0) step++;
+  const bytes = Math.min(chunkBytes, limits.maxBinding);
+  const rows = Math.max(step, Math.floor(bytes / (V * 4) / step) * step);
+  if (rows * V * 4 > limits.maxBinding && M > 1) {
+    throw new EftError(
+      "device",
+      `Logits of ${rows} tokens over ${V} words are more than this device binds at once.`,
+    );
+  }
+  return Math.min(M, rows);
+}
+
+/** (hidden [M, C], head [V, C], targets [M] i32, step) to (loss [M], hidden gradient [M, C]). */
+export const headLoss: Operation<HeadLoss> = {
+  name: "headLoss",
+  startsGradient: true,
+  infer([hidden, head, targets], { chunk, backward }) {
+    const [M, C] = hidden.shape;
+    assert(head.shape[1] === C && targets.shape[0] === M, "headLoss: shapes");
+    const V = head.shape[0];
+    return [
+      { name: "loss", shape: [M] },
+      { name: "logits", shape: [chunk, V], role: "workspace" },
+      ...(backward ? [{ name: "dhidden", shape: [M, C] }] : []),
+    ];
+  },
+  gradient(context) {
+    if (context.needs(0)) context.contribute(0, context.output(2));
+  },
+  lower({ inputs, outputs, attributes: { chunk, backward } }, limits) {
+    const [hidden, head, targets, step] = inputs;
+    const [loss, logits, dhidden] = outputs;
+    const M = hidden.shape[0];
+    const V = head.shape[0];
+    const dispatches: Dispatch[] = [];
+    for (let first = 0; first < M; first += chunk) {
+      const count = Math.min(chunk, M - first);
+      const rows = { first, count };
+      const here = { first: 0, count };
+      dispatches.push(...linearDispatches(hidden, head, logits, limits, { rows }));
+      const bindings = [read(targets), read(step), write(logits, 0, count * V * 4), write(loss)];
+      dispatches.push(rowDispatch("crossEntropy", source, count, limits, bindings, {
+        ...stepValues,
+        M,
+        R: count,
+        V,
+        WIDTH: widthOf(V),
+        FIRST: first,
+        BACKWARD: backward,
+      }));
+      if (!backward) continue;
+      dispatches.push(...inputGradient(logits, head, dhidden, limits, { rows }));
+      if (head.gradient) {
+        dispatches.push(
+          ...weightGradient(logits, hidden, head.gradient, limits, {
+            rows: here,
+            rightRows: rows,
+          }),
+        );
+      }
+    }
+    return dispatches;
+  },
+};
+
+/** (loss [M], step) summed into the statistics of the step. */
+export const lossSum: Operation<{ into: Tensor }> = {
+  name: "lossSum",
+  infer(_, { into }) {
+    return [{ name: into.name, shape: into.shape, into }];
+  },
+  lower({ inputs: [loss, step], outputs: [statistics] }) {
+    return [{
+      label: "lossSum",
+      source: expandWgsl(lossSource, { ...stepValues, M: loss.shape[0] }),
+      workgroups: [1, 1, 1],
+      bindings: [read(loss), read(step), write(statistics)],
+    }];
+  },
+};

@@ -1,0 +1,174 @@
+// The memory plan: which activations share which buffer, and how many bytes everything takes.
+// Needs no device, so that the same figures can be printed before anything is allocated.
+
+import { assert, EftError } from "../errors.ts";
+import type { Dispatch, Graph, Node, Role, Tensor } from "./graph.ts";
+import { bytesOf, isTransient } from "./graph.ts";
+import type { Limits } from "./limits.ts";
+
+/** A graph with its kernels chosen and its transient tensors assigned to slots. */
+export interface Plan {
+  readonly name: string;
+  readonly dispatches: Dispatch[];
+  /** Slot of each transient tensor. */
+  readonly slots: ReadonlyMap<Tensor, number>;
+  /** Bytes of each slot. */
+  readonly slotBytes: number[];
+  /** Tensors that live on between runs. */
+  readonly lasting: Tensor[];
+  readonly flops: number;
+}
+
+/** Orders, assigns and lowers a graph. Throws an EftError when a tensor cannot fit the device. */
+export function plan(name: string, graph: Graph, limits: Limits): Plan {
+  graph.prune();
+  const { slots, slotBytes } = assignSlots(graph, limits);
+  const dispatches = graph.nodes.flatMap((node) => lower(node, limits));
+  const lasting = new Set<Tensor>();
+  for (const dispatch of dispatches) {
+    for (const { tensor } of dispatch.bindings) if (!isTransient(tensor)) lasting.add(tensor);
+  }
+  const flops = dispatches.reduce((sum, dispatch) => sum + (dispatch.flops ?? 0), 0);
+  return { name, dispatches, slots, slotBytes, lasting: [...lasting], flops };
+}
+
+function lower(node: Node, limits: Limits): Dispatch[] {
+  const dispatches = node.operation.lower(node, limits);
+  for (const { label, workgroups, bindings } of dispatches) {
+    assert(workgroups.every((count) => count <= 65535), `${label}: too many workgroups`);
+    for (const { tensor, bytes } of bindings) {
+      const bound = bytes ?? bytesOf(tensor);
+      if (bound > limits.maxBinding) throw tooLarge(tensor, bound, limits);
+    }
+  }
+  return dispatches;
+}
+
+function tooLarge(tensor: Tensor, bytes: number, limits: Limits): EftError {
+  const mib = (value: number) => `${(value / 2 ** 20).toFixed(1)} MiB`;
+  const remedy = isTransient(tensor)
+    ? "Lower micro_batch_size or sequence_len."
+    : "Use a smaller model or a device with larger buffers.";
+  return new EftError(
+    "device",
+    `${tensor.name} needs ${mib(bytes)} in one piece, but this device binds at most ` +
+      `${mib(limits.maxBinding)}. ${remedy}`,
+  );
+}
+
+/** Buffers by lifetime: a slot is free again after the last reader of the tensor in it. */
+function assignSlots(
+  graph: Graph,
+  limits: Limits,
+): { slots: Map<Tensor, number>; slotBytes: number[] } {
+  const lastUse = new Map<Tensor, number>();
+  graph.nodes.forEach((node, index) => {
+    for (const value of [...node.inputs, ...node.outputs]) lastUse.set(value, index);
+  });
+  for (const value of graph.results) lastUse.set(value, Infinity);
+
+  const slots = new Map<Tensor, number>();
+  const slotBytes: number[] = [];
+  const free = new Set<number>();
+
+  const take = (bytes: number): number => {
+    let best: number | undefined;
+    for (const slot of free) {
+      if (best === undefined) best = slot;
+      else if (slotBytes[best] < bytes) {
+        if (slotBytes[slot] > slotBytes[best]) best = slot; // grow the largest that is too small
+      } else if (slotBytes[slot] >= bytes && slotBytes[slot] < slotBytes[best]) best = slot;
+    }
+    if (best === undefined) return slotBytes.push(bytes) - 1;
+    free.delete(best);
+    slotBytes[best] = Math.max(slotBytes[best], bytes);
+    return best;
+  };
+
+  graph.nodes.forEach((node, index) => {
+    node.outputs.forEach((output, i) => {
+      if (!isTransient(output) || slots.has(output)) return;
+      const bytes = bytesOf(output);
+      if (bytes > limits.maxBuffer) throw tooLarge(output, bytes, limits);
+      const shared = node.inPlace.find(([o]) => o === i);
+      if (shared) {
+        const input = node.inputs[shared[1]];
+        assert(
+          lastUse.get(input) === index && isTransient(input),
+          `${node.operation.name} overwrites ${input.name}, which is read again later`,
+        );
+        slots.set(output, slots.get(input)!);
+      } else slots.set(output, take(bytes));
+    });
+    const inherited = new Set(node.inPlace.map(([, i]) => node.inputs[i]));
+    for (const value of new Set([...node.inputs, ...node.outputs])) {
+      if (isTransient(value) && lastUse.get(value) === index && !inherited.has(value)) {
+        free.add(slots.get(value)!);
+      }
+    }
+  });
+  return { slots, slotBytes };
+}
+
+/** Bytes of one pool of slots that serves several plans, since they never run at once. */
+export function sharedSlotBytes(plans: readonly Plan[]): number[] {
+  const shared: number[] = [];
+  for (const { slotBytes } of plans) {
+    [...slotBytes].sort((a, b) => b - a).forEach((bytes, i) => {
+      shared[i] = Math.max(shared[i] ?? 0, bytes);
+    });
+  }
+  return shared;
+}
+
+/** The pool index of each slot of a plan: largest slot to largest pool buffer. */
+export function poolOrder(plan: Plan): number[] {
+  const order = plan.slotBytes.map((_, slot) => slot);
+  order.sort((a, b) => plan.slotBytes[b] - plan.slotBytes[a] || a - b);
+  const pool: number[] = [];
+  order.forEach((slot, i) => pool[slot] = i);
+  return pool;
+}
+
+/** The lines of the memory account, in bytes. */
+export interface MemoryReport {
+  weights: number;
+  trained: number;
+  gradients: number;
+  optimizer: number;
+  activations: number;
+  inputs: number;
+  state: number;
+  total: number;
+}
+
+const lineOf: Partial<Record<Role, keyof MemoryReport>> = {
+  weight: "weights",
+  trained: "trained",
+  gradient: "gradients",
+  optimizer: "optimizer",
+  input: "inputs",
+  state: "state",
+};
+
+/** What the plans of one run take together. */
+export function memoryReport(plans: readonly Plan[]): MemoryReport {
+  const report: MemoryReport = {
+    weights: 0,
+    trained: 0,
+    gradients: 0,
+    optimizer: 0,
+    activations: sharedSlotBytes(plans).reduce((sum, bytes) => sum + bytes, 0),
+    inputs: 0,
+    state: 0,
+    total: 0,
+  };
+  const owners = new Set(plans.flatMap((plan) => plan.lasting.map((t) => t.view?.of ?? t)));
+  for (const owner of owners) {
+    const line = lineOf[owner.role];
+    assert(line, `no line for ${owner.role}`);
+    report[line] += bytesOf(owner);
+  }
+  report.total = Object.values(report).reduce((sum, bytes) => sum + bytes, 0);
+  return report;
+}

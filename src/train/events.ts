@@ -1,0 +1,69 @@
+// What a run reports while it goes on. `--json` prints these objects one to a line; the page gets the
+// same ones from its worker.
+
+export interface StartEvent {
+  event: "start";
+  adapter: string;
+  engine: string;
+  software: boolean;
+  parameters: number;
+  trained_parameters: number;
+  planned_gpu_bytes: number;
+  steps: number;
+  rows: number;
+  dropped: number;
+}
+
+/** Something a person should know: a key without effect, a software adapter. */
+export interface NoteEvent {
+  event: "note";
+  text: string;
+}
+
+/** How far a long preparation is. */
+export interface ProgressEvent {
+  event: "progress";
+  what: string;
+  done: number;
+  total: number;
+}
+
+export interface StepEvent {
+  event: "step";
+  step: number;
+  /** Mean over the steps since the last report. */
+  loss: number;
+  learning_rate: number;
+  /** Global norm before clipping. */
+  grad_norm: number;
+  epoch: number;
+  /** Mean milliseconds of a step since the last report. */
+  step_ms: number;
+  /** Tokens computed per second, without padding. */
+  tokens_per_second: number;
+  seconds_left: number;
+}
+
+export interface EvalEvent {
+  event: "eval";
+  step: number;
+  eval_loss: number;
+  epoch: number;
+}
+
+export interface EndEvent {
+  event: "end";
+  steps: number;
+  train_loss: number;
+  tokens_per_second: number;
+  trained_tokens: number;
+  peak_gpu_bytes: number;
+  planned_gpu_bytes: number;
+  adapter: string;
+  engine: string;
+  output_dir: string;
+  wall_seconds: number;
+}
+
+export type RunEvent = StartEvent | NoteEvent | ProgressEvent | StepEvent | EvalEvent | EndEvent;
+export type Report = (event: RunEvent) => void;

@@ -1,0 +1,91 @@
+// Builds the site, serves it from a small server of its own, and opens it in Chromium with a
+// software GPU, so that the page's tests need neither a network nor a graphics card.
+
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { chromium } from "playwright-core";
+import { build } from "vite";
+import { findChromium, root } from "../../scripts/setup.mjs";
+
+const types = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".json": "application/json",
+  ".svg": "image/svg+xml",
+  ".wasm": "application/wasm",
+  ".yml": "text/plain; charset=utf-8",
+};
+
+const browserArguments = [
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** Builds the site into dist/. */
+export async function buildSite() {
+  await build({ configFile: join(root, "vite.config.ts"), logLevel: "warn" });
+}
+
+/** Serves dist/; resolves to the site's URL and a function that ends the server. */
+export async function serveSite() {
+  const server = createServer(async (request, response) => {
+    const { pathname } = new URL(request.url, "http://localhost");
+    const path = normalize(decodeURIComponent(pathname === "/" ? "/index.html" : pathname));
+    try {
+      const content = await readFile(join(root, "dist", path));
+      response.setHeader("Content-Type", types[extname(path)] ?? "application/octet-stream");
+      response.end(content);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const close = () =>
+    new Promise((resolve) => {
+      server.close(resolve);
+      server.closeAllConnections();
+    });
+  return { url: `http://127.0.0.1:${server.address().port}/`, close };
+}
+
+/** Starts Chromium; ending it is the caller's. */
+export async function launchBrowser() {
+  const executablePath = findChromium();
+  if (!executablePath) throw new Error("no Chromium was found; install one or set CHROME_PATH");
+  const isRoot = process.getuid?.() === 0; // Chromium's sandbox does not work for root
+  const args = isRoot ? [...browserArguments, "--no-sandbox"] : browserArguments;
+  return await chromium.launch({ executablePath, headless: true, args });
+}
+
+/**
+ * Builds, serves and opens the page, at `query` (such as "?config=..."). `problems` collects what
+ * the console calls an error, uncaught exceptions, and answers of 400 and above.
+ */
+export async function openPage(query = "") {
+  await buildSite();
+  const site = await serveSite();
+  const browser = await launchBrowser().catch(async (error) => {
+    await site.close();
+    throw error;
+  });
+  const page = await browser.newPage();
+  const problems = [];
+  page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+  page.on("pageerror", (error) => problems.push(String(error)));
+  page.on("response", (answer) => {
+    if (answer.status() >= 400) problems.push(`${answer.status()} ${answer.url()}`);
+  });
+  await page.goto(site.url + query);
+  const close = async () => {
+    await browser.close();
+    await site.close();
+  };
+  return { page, problems, url: site.url, close };
+}

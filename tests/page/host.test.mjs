@@ -1,0 +1,94 @@
+// The browser's host keeps its contract on the real private file system (tests/host/host_test.ts
+// holds it to the same contract on its memory store).
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { join } from "node:path";
+import { createServer } from "vite";
+import { launchBrowser } from "./harness.mjs";
+import { root } from "../../scripts/setup.mjs";
+
+let server, browser, page;
+before(async () => {
+  server = await createServer({
+    configFile: join(root, "vite.config.ts"),
+    logLevel: "warn",
+    server: { port: 0, host: "127.0.0.1" },
+  });
+  await server.listen();
+  browser = await launchBrowser();
+  page = await browser.newPage();
+  const { port } = server.httpServer.address();
+  await page.goto(`http://127.0.0.1:${port}/files.json`);
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** Calls `use(host, tools)` in the page; it must not refer to anything outside of itself. */
+function withHost(use) {
+  const module = `/@fs${join(root, "src/host/browser.ts")}`;
+  return page.evaluate(`(async () => {
+    const { browserHost } = await import(${JSON.stringify(module)});
+    const text = async (file) => new TextDecoder().decode(await file.read(0, file.size));
+    const failure = (promise) => promise.then(() => "no failure", (error) => error.message);
+    return await (${use})(await browserHost(location.origin + "/"), { text, failure });
+  })()`);
+}
+
+test("the private file system is there", async () => {
+  assert.equal(await page.evaluate("typeof navigator.storage.getDirectory"), "function");
+});
+
+test("reads the files of the site", async () => {
+  const found = await withHost(async (host, { text, failure }) => ({
+    kinds: await Promise.all(
+      ["public/models/eft-tiny", "public/models/eft-tiny/config.json", "public/no"]
+        .map(async (path) => await host.kind(path) ?? "nothing"),
+    ),
+    names: await host.list("public/models"),
+    model:
+      JSON.parse(await text(await host.open("./public/models/eft-tiny/config.json"))).model_type,
+    missing: await failure(host.readText("public/no")),
+  }));
+  assert.deepEqual(found, {
+    kinds: ["folder", "file", "nothing"],
+    names: ["eft-tiny"],
+    model: "llama",
+    missing: "there is no file public/no",
+  });
+});
+
+test("writes, renames, removes, and leaves no trace of a write that fails", async () => {
+  const found = await withHost(async (host, { text, failure }) => {
+    async function* failing() {
+      yield new Uint8Array(5);
+      throw new Error("broken source");
+    }
+    await host.write("out/a.txt", "one");
+    await host.write("out/a.txt", "two");
+    await host.write("out/deep/b.txt", "three");
+    const failures = [
+      await failure(host.write("out/a.txt", failing())),
+      await failure(host.write("out/new.txt", failing())),
+    ];
+    const before = await host.list("out");
+    await host.rename("out/deep", "out/moved");
+    await host.rename("out/a.txt", "out/moved/b.txt");
+    const after = await host.list("out");
+    const content = await text(await host.open("out/moved/b.txt"));
+    const hidden = await failure(host.list("out/deep"));
+    await host.remove("out");
+    await host.remove("out");
+    return { failures, before, after, content, hidden, kind: await host.kind("out") ?? "gone" };
+  });
+  assert.deepEqual(found, {
+    failures: ["broken source", "broken source"],
+    before: ["a.txt", "deep"],
+    after: ["moved"],
+    content: "two",
+    hidden: "there is no folder out/deep",
+    kind: "gone",
+  });
+});
