@@ -11,13 +11,13 @@ const options: Record<string, { value?: string; help: string }> = {
   kernels: { value: "FILE", help: "kernel choices of an earlier run (its kernels.json)" },
   debug: { help: "show the stack of an error" },
   help: { help: "show this" },
+  chat: { help: "a conversation through the tokenizer's chat template (inference)" },
   prompt: { value: "TEXT", help: "answer this and end (inference)" },
   "lora-model-dir": { value: "DIR", help: "the adapter; default output_dir (inference, merge-lora)" },
   "max-new-tokens": { value: "N", help: "length of an answer (inference)" },
   temperature: { value: "T", help: "0 is greedy (inference)" },
   "top-k": { value: "K", help: "0 keeps all (inference)" },
   "top-p": { value: "P", help: "1 keeps all (inference)" },
-  profile: { help: "time every kernel of one step (plan runs none of them)" },
 };
 
 export interface Arguments {

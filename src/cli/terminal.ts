@@ -24,6 +24,11 @@ export class Terminal {
     this.#write(text + "\n");
   }
 
+  /** A piece of text as it comes. */
+  stream(text: string): void {
+    this.#write(text);
+  }
+
   /** An object for a program; also its text for a person where it has one. */
   readonly event = (event: RunEvent | Record<string, unknown>): void => {
     if (this.json && event.event !== "progress") {

@@ -65,6 +65,15 @@ export class Memory {
     for (const program of programs) this.#programs.delete(program);
   }
 
+  /** Gives back the buffers of lasting tensors that nothing uses any more. */
+  release(tensors: readonly Tensor[]): void {
+    for (const tensor of tensors) {
+      const buffer = this.#lasting.get(tensor);
+      if (buffer) this.device.release(buffer);
+      this.#lasting.delete(tensor);
+    }
+  }
+
   write(tensor: Tensor, data: ArrayBufferView<ArrayBuffer>, byteOffset = 0): void {
     const { buffer, offset } = this.place(tensor);
     this.device.gpu.queue.writeBuffer(

@@ -65,6 +65,17 @@ export class Generator {
     this.#filled = new Array(options.batch).fill(0);
   }
 
+  /** Gives back the cache and the compiled stages. */
+  async destroy(): Promise<void> {
+    const stages = await Promise.all(this.#stages.values());
+    this.#memory.forget(stages.map(({ program }) => program));
+    for (const { inputs, last } of stages) {
+      this.#memory.release([inputs.tokens, inputs.positions, last]);
+    }
+    this.#memory.release([...this.#cache.keys, ...this.#cache.values]);
+    this.#stages.clear();
+  }
+
   /** Forgets what was fed so far. */
   reset(): void {
     this.#filled.fill(0);
