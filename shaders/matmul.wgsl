@@ -1,19 +1,23 @@
-// C[m, n] (= or +=) alpha * sum_k A'[m, k] * B'[k, n] (+ bias[n])
+// Matrix product.
 //
-// Shapes    M rows, N columns, K summed. A' is A [M, K] (lines of LDA), or the transpose of
-//           A [K, M] when A_T; B' is the transpose of B [N, K] when B_T (a linear layer's weight
-//           [out, in]), or B [K, N]. C has lines of LDC. A and C start at A_OFFSET and C_OFFSET, so
-//           that a range of columns of a wider matrix can be read or written.
-// Types     A f32; B f32, f16, or bf16 in pairs (low half first); products and sums f32; C f32.
-// Writes    overwrites C, or adds to it when ACCUMULATE. bias and ACCUMULATE are compile-time.
-// Order     each sum runs over k upwards in one invocation: the same bits for every tile size.
-// Grid      x: tiles of M (z: what is left above 65535 of them), y: tiles of N. A workgroup has
-//           LANES_M x LANES_N invocations, each with ROWS x COLUMNS elements of C.
-// Variants  STAGED: tiles of A and B pass through workgroup memory (GPUs). Otherwise every
-//           invocation reads A and B itself (CPU adapters, where workgroup memory costs as much
-//           as any other memory and only reuse in registers counts; see docs/LOG.md).
-// Limits    STAGED: DEPTH * (tile M + tile N) * 4 bytes of workgroup memory. f16: shader-f16.
-// Source    tiles in workgroup memory as in Volkov & Demmel 2008; 4 x 4 blocks turned in registers.
+//   C[m, n]  =  alpha · Σ_k A'[m, k] · B'[k, n]  [+ bias[n]]  [+ C[m, n]]
+//
+// Shapes   A [M, K], or [K, M] when A_T; B [K, N], or [N, K] when B_T (as the weight of a linear
+//          layer is stored); bias [N]; C [M, N].   M rows, N columns, K summed.
+//          A and C may be ranges of wider matrices: they start at A_OFFSET, C_OFFSET, and their
+//          lines are LDA, LDC apart.
+// Dtypes   A f32; B f32, f16, or bf16 two to a u32, the even one low; f32 accumulated; C f32.
+// Writes   overwrites C; adds to it where ACCUMULATE is set.
+// Order    each sum is one chain of fma over rising k, so every tile gives the same bits.
+// Grid     x: tiles of M, above 65535 continued in z; y: tiles of N. A workgroup is
+//          LANES_M·LANES_N threads, each with ROWS·COLUMNS elements of C.
+//          STAGED: the tiles of A and B go through workgroup memory, DEPTH of K at a time (GPUs).
+//          Else each thread reads them itself: on a CPU adapter workgroup memory costs as much as
+//          any other, and only reuse in registers pays.
+// Limits   STAGED: 4·DEPTH·(LANES_M·ROWS + LANES_N·COLUMNS) bytes of workgroup memory, tiles of
+//          multiples of 32, ROWS of 4 (also when A_T); COLUMNS of 4. f16 needs shader-f16.
+// Source   Volkov & Demmel 2008, "Benchmarking GPUs to tune dense linear algebra", section 4.
+
 //: if B_TYPE == "f16"
 enable f16;
 //: end
@@ -33,8 +37,8 @@ enable f16;
 @group(0) @binding(${2 + BIAS}) var<storage, read_write> c: array<f32>;
 //: end
 
-// Four elements of line `line` of A as stored, from `at` on (a multiple of 4). Elements past the
-// end of the line are 0, so that K may end inside a vector or a tile.
+// Four elements of a line of A as stored, from `at` on (a multiple of 4). Elements past the end of
+// the line are 0, so that K may end inside a vector or a tile.
 fn fetch_a(line: u32, at: u32) -> vec4f {
 //: if A_VECTOR && !A_PAST
   return a[(line * ${LDA}u + at + ${A_OFFSET}u) / 4u];
@@ -51,8 +55,8 @@ fn fetch_a(line: u32, at: u32) -> vec4f {
 //: end
 }
 
-// B as stored. A new format is a new `decode`: element i, or the four elements from i on when
-// B_VECTOR (then i is a multiple of 4).
+// B as stored: element i, or the four elements from i on when B_VECTOR (then i is a multiple of 4).
+// A new format is a new `decode`.
 //: if B_VECTOR
 fn decode(i: u32) -> vec4f {
 //: if B_TYPE == "bf16"
@@ -98,33 +102,33 @@ fn put(row: u32, column: u32, sum: vec4f) {
 //: if N_GUARD
   if (column >= ${N}u) { return; }
 //: end
-  var v = sum$SCALED;
+  var v = vec4f();
 //: if BIAS
   v += vec4f(bias[column], bias[column + 1u], bias[column + 2u], bias[column + 3u]);
 //: end
 //: if ACCUMULATE
   v += c[at / 4u];
 //: end
-  c[at / 4u] = v;
+  c[at / 4u] = fma(sum, vec4f($ALPHA), v);
 //: else
 //: for q in 0..4
   if (column + ${q}u < ${N}u) {
-    var v = sum[$q]$SCALED;
+    var v = 0.0;
 //: if BIAS
     v += bias[column + ${q}u];
 //: end
 //: if ACCUMULATE
     v += c[at + ${q}u];
 //: end
-    c[at + ${q}u] = v;
+    c[at + ${q}u] = fma(sum[$q], $ALPHA, v);
   }
 //: end
 //: end
 }
 
 //: if STAGED
-// One vec4f holds four rows (or columns) of one k. Column groups of every second k quad are
-// exchanged (the `^`), which spreads the writes of turned blocks over all banks without padding.
+// One vec4f holds four rows (or columns) of one k. The `^` exchanges vectors within groups of eight
+// by their k, so that the writes of turned blocks go to different banks, without padding.
 var<workgroup> tile_a: array<vec4f, ${DEPTH * TILE_M / 4}>;
 var<workgroup> tile_b: array<vec4f, ${DEPTH * TILE_N / 4}>;
 //: end

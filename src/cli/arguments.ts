@@ -9,6 +9,7 @@ const options: Record<string, { value?: string; help: string }> = {
   json: { help: "print JSON lines on standard output" },
   engine: { value: "wgpu|dawn", help: "the WebGPU engine" },
   kernels: { value: "FILE", help: "kernel choices of an earlier run (its kernels.json)" },
+  tune: { help: "choose kernels by measuring; done on a real GPU in any case (train)" },
   debug: { help: "show the stack of an error" },
   help: { help: "show this" },
   chat: { help: "a conversation through the tokenizer's chat template (inference)" },

@@ -15,17 +15,17 @@ export async function inference(host: Host, args: Arguments, terminal: Terminal)
   const { file, text } = await readConfig(host, args);
   const { config } = parseConfig(text, file, args.overrides);
   const { flags } = args;
-  const sampling = {
-    temperature: numberFlag(flags, "temperature", 0),
-    topK: numberFlag(flags, "top-k", 40),
-    topP: numberFlag(flags, "top-p", 0.95),
-  };
-  const maxNewTokens = numberFlag(flags, "max-new-tokens", 256, 1);
   const device = await openDevice(host, engineOf(flags));
   const { software, name } = device.summary;
   if (software) terminal.say(`note: SOFTWARE ADAPTER: ${name} computes on the CPU.`);
   const session = await openInference(host, config, device, flags.get("lora-model-dir"));
-  const { tokenizer } = session;
+  const { tokenizer, generation } = session;
+  const sampling = {
+    temperature: numberFlag(flags, "temperature", generation.sampling.temperature),
+    topK: numberFlag(flags, "top-k", generation.sampling.topK),
+    topP: numberFlag(flags, "top-p", generation.sampling.topP),
+  };
+  const maxNewTokens = numberFlag(flags, "max-new-tokens", generation.maxNewTokens ?? 256, 1);
   const generator = new Generator(session.memory, session.model, {
     batch: 1,
     context: config.sequence_len,

@@ -28,6 +28,10 @@ const commands: Record<string, { help: string; load: () => Promise<Command> }> =
     help: "CONFIG: the memory a run will take; touches no GPU",
     load: async () => (await import("./plan.ts")).showPlan,
   },
+  profile: {
+    help: "CONFIG: the time of every kernel of one step",
+    load: async () => (await import("./profile.ts")).profile,
+  },
   doctor: {
     help: "the adapter, its limits, and how fast it is",
     load: async () => (await import("./doctor.ts")).doctor,

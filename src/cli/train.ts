@@ -1,7 +1,7 @@
 // `eft train CONFIG`: the whole run, reported as it goes.
 
 import { EftError } from "../errors.ts";
-import type { KernelChoices } from "../graph/limits.ts";
+import type { KernelRecord } from "../graph/limits.ts";
 import type { Host } from "../host/host.ts";
 import { runTraining } from "../train/run.ts";
 import { type Arguments, engineOf } from "./arguments.ts";
@@ -24,6 +24,7 @@ export async function train(host: Host, args: Arguments, terminal: Terminal): Pr
       overrides: args.overrides,
       engine: engineOf(args.flags),
       kernels: await readKernels(host, args.flags.get("kernels")),
+      tune: args.flags.has("tune") ? true : undefined,
       onEvent: terminal.event,
       signal: stop.signal,
     });
@@ -32,10 +33,14 @@ export async function train(host: Host, args: Arguments, terminal: Terminal): Pr
   }
 }
 
-async function readKernels(host: Host, file?: string): Promise<KernelChoices | undefined> {
+async function readKernels(host: Host, file?: string): Promise<KernelRecord | undefined> {
   if (file === undefined) return undefined;
   try {
-    return JSON.parse(await host.readText(file)).kernels;
+    const record = JSON.parse(await host.readText(file)) as KernelRecord;
+    if (typeof record.software !== "boolean" || typeof record.kernels !== "object") {
+      throw new Error("this is not a kernels.json that a run has left");
+    }
+    return record;
   } catch (cause) {
     throw new EftError("command", `--kernels ${file}: ${(cause as Error).message}`, {}, { cause });
   }

@@ -61,7 +61,13 @@ export class Device {
     });
     gpu.addEventListener("uncapturederror", (event) => {
       const { error } = event as GPUUncapturedErrorEvent;
-      this.failure ??= new EftError("device", `The GPU reports: ${error.message}`);
+      this.failure ??= new EftError(
+        "device",
+        error.constructor.name === "GPUOutOfMemoryError"
+          ? `The GPU has no memory left at ${mebibytes(this.allocatedBytes)}. ` +
+            "Lower micro_batch_size or sequence_len, or set gradient_checkpointing: true."
+          : `The GPU reports: ${error.message}`,
+      );
     });
   }
 

@@ -3,6 +3,7 @@
 
 import { assert } from "../errors.ts";
 import type { Limits } from "./limits.ts";
+import type { MatmulShape } from "./matmul.ts";
 
 export type DType = "f32" | "f16" | "bf16" | "u32" | "i32";
 
@@ -75,6 +76,8 @@ export interface Dispatch {
   bindings: Binding[];
   /** Floating point operations, for progress and for cutting long submissions. */
   flops?: number;
+  /** The shape of a matrix product, whose kernel can be chosen by measuring. */
+  matmul?: MatmulShape;
 }
 
 // deno-lint-ignore no-explicit-any

@@ -29,6 +29,17 @@ export interface Limits {
 /** Choice of each matrix product by its shape; see `shapeKey` in matmul.ts. */
 export type KernelChoices = Record<string, KernelChoice>;
 
+/**
+ * What decides the order of every sum of a run, as it is written into kernels.json: with the same
+ * record, another device of the same kind repeats the run.
+ */
+export interface KernelRecord {
+  adapter: string;
+  /** Whether rows are summed by one thread (a CPU adapter) or by a group. */
+  software: boolean;
+  kernels: KernelChoices;
+}
+
 export const leastLimits: Limits = {
   software: false,
   f16: false,

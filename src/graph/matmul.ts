@@ -124,7 +124,7 @@ export function matmulKernel(
     N_GUARD: n % tileN !== 0,
     BIAS: shape.bias ? 1 : 0,
     ACCUMULATE: shape.accumulate ?? false,
-    SCALED: alpha === 1 ? "" : ` * ${literal(alpha)}`,
+    ALPHA: literal(alpha),
     STAGED: staged,
     QUAD_ROWS: staged || transposeA,
     LANES_M: lanesM,

@@ -2,14 +2,16 @@
 // Needs no device, so that the same figures can be printed before anything is allocated.
 
 import { assert, EftError } from "../errors.ts";
-import type { Dispatch, Graph, Node, Role, Tensor } from "./graph.ts";
-import { bytesOf, isTransient } from "./graph.ts";
+import type { Dispatch, Node, Role, Tensor } from "./graph.ts";
+import { bytesOf, Graph, isTransient } from "./graph.ts";
 import type { Limits } from "./limits.ts";
 
 /** A graph with its kernels chosen and its transient tensors assigned to slots. */
 export interface Plan {
   readonly name: string;
-  readonly dispatches: Dispatch[];
+  readonly graph: Graph;
+  /** In order; replaced as a whole when other kernels are chosen. */
+  dispatches: Dispatch[];
   /** Slot of each transient tensor. */
   readonly slots: ReadonlyMap<Tensor, number>;
   /** Bytes of each slot. */
@@ -23,13 +25,24 @@ export interface Plan {
 export function plan(name: string, graph: Graph, limits: Limits): Plan {
   graph.prune();
   const { slots, slotBytes } = assignSlots(graph, limits);
-  const dispatches = graph.nodes.flatMap((node) => lower(node, limits));
+  const dispatches = lowerGraph(graph, limits);
   const lasting = new Set<Tensor>();
   for (const dispatch of dispatches) {
     for (const { tensor } of dispatch.bindings) if (!isTransient(tensor)) lasting.add(tensor);
   }
   const flops = dispatches.reduce((sum, dispatch) => sum + (dispatch.flops ?? 0), 0);
-  return { name, dispatches, slots, slotBytes, lasting: [...lasting], flops };
+  return { name, graph, dispatches, slots, slotBytes, lasting: [...lasting], flops };
+}
+
+/** A plan of given kernels over lasting tensors, for measuring. */
+export function dispatchesOnly(name: string, dispatches: Dispatch[]): Plan {
+  const lasting = dispatches.flatMap(({ bindings }) => bindings.map(({ tensor }) => tensor));
+  return { name, graph: new Graph(), dispatches, slots: new Map(), slotBytes: [], lasting, flops: 0 };
+}
+
+/** The kernels of a planned graph; asked for again when other kernels have been chosen. */
+export function lowerGraph(graph: Graph, limits: Limits): Dispatch[] {
+  return graph.nodes.flatMap((node) => lower(node, limits));
 }
 
 function lower(node: Node, limits: Limits): Dispatch[] {

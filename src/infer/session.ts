@@ -10,6 +10,7 @@ import type { Host } from "../host/host.ts";
 import type { Model } from "../model/model.ts";
 import { loadWeights } from "../model/weights.ts";
 import { type LoadedModel, loadModel } from "../train/session.ts";
+import { type GenerationConfig, readGenerationConfig } from "./generation_config.ts";
 
 export interface InferenceSession {
   memory: Memory;
@@ -18,6 +19,7 @@ export interface InferenceSession {
   tokenizer: Tokenizer;
   /** Tokens that end an answer. */
   stopTokens: Set<number>;
+  generation: GenerationConfig;
   /** Where the weights came from, for a person. */
   source: string;
 }
@@ -51,12 +53,16 @@ export async function openInference(
     config.tokenizer_config ?? config.base_model,
     config.special_tokens,
   );
+  const generation = await readGenerationConfig(host, folder);
+  const stopTokens = stopTokensOf(loaded.model, tokenizer);
+  for (const token of generation.endTokens) stopTokens.add(token);
   return {
     memory,
     model: loaded.model,
     loaded,
     tokenizer,
-    stopTokens: stopTokensOf(loaded.model, tokenizer),
+    stopTokens,
+    generation,
     source: adapter ? `${folder} + ${adapterFolder ?? config.output_dir}` : folder,
   };
 }

@@ -5,8 +5,10 @@ import { type Config, type Override, parseConfig, resolvedYaml } from "../config
 import { windows } from "../data/batches.ts";
 import { EftError } from "../errors.ts";
 import { writeResult } from "../export/result.ts";
-import type { KernelChoices } from "../graph/limits.ts";
+import type { KernelRecord } from "../graph/limits.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
+import { tune } from "../gpu/tuner.ts";
+import { lowerGraph } from "../graph/plan.ts";
 import { STATISTICS_ROWS } from "../graph/step_scalars.ts";
 import type { EngineName, Host } from "../host/host.ts";
 import type { EndEvent, EvalEvent, Report, StepEvent } from "./events.ts";
@@ -22,8 +24,10 @@ export interface RunOptions {
   configFile: string;
   overrides?: Override[];
   engine?: EngineName;
-  /** Kernel choices of an earlier run, to repeat its order of sums. */
-  kernels?: KernelChoices;
+  /** The kernels of an earlier run, to repeat its order of sums. */
+  kernels?: KernelRecord;
+  /** Measure which kernels are fastest here; by default on a real GPU only. */
+  tune?: boolean;
   onEvent?: Report;
   /** Ends the run after the current step; what was learned is kept. */
   signal?: AbortSignal;
@@ -42,7 +46,10 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
   const output = await OutputFolder.claim(host, config.output_dir);
 
   const device = await openDevice(host, options.engine);
-  if (options.kernels) device.limits.kernels = options.kernels;
+  if (options.kernels) {
+    device.limits.kernels = options.kernels.kernels;
+    device.limits.software = options.kernels.software;
+  }
   if (device.summary.software) {
     report({
       event: "note",
@@ -66,6 +73,9 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
       rows: data.report.rows,
       dropped: Object.values(data.report.dropped).reduce((sum, count) => sum + count, 0),
     });
+    if (!options.kernels && (options.tune ?? !device.summary.software)) {
+      await tuneSession(session, device);
+    }
     await output.begin(resolvedYaml(options.configText, overrides, options.configFile));
     trainer = await Trainer.create(session, device, (what, done, total) => {
       report({ event: "progress", what, done, total });
@@ -76,6 +86,12 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
 
     const wallSeconds = (performance.now() - started) / 1000;
     await writeResult(host, output, trainer);
+    const record: KernelRecord = {
+      adapter: device.summary.name,
+      software: device.limits.software,
+      kernels: device.limits.kernels ?? {},
+    };
+    await output.write("kernels.json", JSON.stringify(record, null, 2) + "\n");
     await output.finish(
       "trainer_state.json",
       trainerState(session, summary.log, summary.steps, {
@@ -107,6 +123,19 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
     trainer?.destroy();
     device.destroy();
   }
+}
+
+/** Milliseconds that choosing kernels may take. */
+const tuningBudget = 3000;
+
+async function tuneSession(session: Session, device: Device): Promise<void> {
+  const plans = [
+    ...[...session.microSteps.values(), ...session.evaluations.values()].map(({ plan }) => plan),
+    session.update,
+  ];
+  const dispatches = plans.flatMap((plan) => plan.dispatches);
+  device.limits.kernels = await tune(device, dispatches, tuningBudget);
+  for (const plan of plans) plan.dispatches = lowerGraph(plan.graph, device.limits);
 }
 
 interface Summary {

@@ -210,7 +210,14 @@ function product(
 ): Dispatch {
   const { source, workgroups } = matmulKernel(shape, limits);
   const { m, n, k } = shape;
-  return { label: `${label} ${m}x${n}x${k}`, source, workgroups, bindings, flops: 2 * m * n * k };
+  return {
+    label: `${label} ${m}x${n}x${k}`,
+    source,
+    workgroups,
+    bindings,
+    flops: 2 * m * n * k,
+    matmul: shape,
+  };
 }
 
 function shardsOf(matrix: Tensor, limits: Limits) {
