@@ -2,7 +2,7 @@
 //
 //   s_ij = SCALE · q_i·k_j for visible j, p_ij = exp(s_ij − L_i), o_i = sum_j p_ij v_j
 //   L_i  = log sum_j exp(s_ij)                                                 (kept as `lse`)
-//   delta    D_i = dO_i·O_i
+//   delta    D_i = dO_i·O_i, stored as the pair (L_i, D_i)
 //   queries  dQ_i = SCALE · sum_j p_ij (dO_i·v_j − D_i) k_j
 //   keys     dV_j = sum_i p_ij dO_i,   dK_j = SCALE · sum_i p_ij (dO_i·v_j − D_i) q_i
 //
@@ -11,7 +11,7 @@
 // tiles that a segment masks away are never visited. The HEADS/KV query heads of a group share a key
 // head; the keys kernel sums over them.
 //
-// Shapes   q, o, dO, dQ [B·T, H·D]; k, v, dK, dV [B·S, K·D]; lse, D [B·T, H]; bounds [B·T] u32
+// Shapes   q, o, dO, dQ [B·T, H·D]; k, v, dK, dV [B·S, K·D]; lse, (L, D) [B·T, H]; bounds [B·T] u32
 //          (starts, or positions when CACHED).  B batch, T queries, S keys (S = T unless CACHED),
 //          H heads, K key/value heads, D head width.
 // Dtypes   f32; sums over j in chunks of CHUNK in rising order, so results do not depend on timing.
@@ -28,7 +28,8 @@ const k_stride = ${K * D / 4}u;
 //: if KERNEL == "delta"
 @group(0) @binding(0) var<storage, read> o: array<vec4f, ${B * T * H * D / 4}>;
 @group(0) @binding(1) var<storage, read> dout: array<vec4f, ${B * T * H * D / 4}>;
-@group(0) @binding(2) var<storage, read_write> delta: array<f32, ${B * T * H}>;
+@group(0) @binding(2) var<storage, read> lse: array<f32, ${B * T * H}>;
+@group(0) @binding(3) var<storage, read_write> rows: array<vec2f, ${B * T * H}>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -36,7 +37,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   if (i >= ${B * T * H}u) { return; }
   var sum = vec4f(0.0);
   for (var d = 0u; d < width; d++) { sum += o[i * width + d] * dout[i * width + d]; }
-  delta[i] = (sum.x + sum.y) + (sum.z + sum.w);
+  rows[i] = vec2f(lse[i], (sum.x + sum.y) + (sum.z + sum.w));
 }
 //: else
 
@@ -48,14 +49,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
 @group(0) @binding(4) var<storage, read_write> o: array<vec4f, ${B * T * H * D / 4}>;
 @group(0) @binding(5) var<storage, read_write> lse: array<f32, ${B * T * H}>;
 //: else
-@group(0) @binding(4) var<storage, read> lse: array<f32, ${B * T * H}>;
-@group(0) @binding(5) var<storage, read> delta: array<f32, ${B * T * H}>;
-@group(0) @binding(6) var<storage, read> dout: array<vec4f, ${B * T * H * D / 4}>;
+@group(0) @binding(4) var<storage, read> rows: array<vec2f, ${B * T * H}>;
+@group(0) @binding(5) var<storage, read> dout: array<vec4f, ${B * T * H * D / 4}>;
 //: if KERNEL == "queries"
-@group(0) @binding(7) var<storage, read_write> dq: array<vec4f, ${B * T * H * D / 4}>;
+@group(0) @binding(6) var<storage, read_write> dq: array<vec4f, ${B * T * H * D / 4}>;
 //: else
-@group(0) @binding(7) var<storage, read_write> dk: array<vec4f, ${B * S * K * D / 4}>;
-@group(0) @binding(8) var<storage, read_write> dv: array<vec4f, ${B * S * K * D / 4}>;
+@group(0) @binding(6) var<storage, read_write> dk: array<vec4f, ${B * S * K * D / 4}>;
+@group(0) @binding(7) var<storage, read_write> dv: array<vec4f, ${B * S * K * D / 4}>;
 //: end
 //: end
 
@@ -103,8 +103,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   var sum$d = vec4f(0.0);
   let dout$d = dout[at + ${d}u];
 //: end
-  let l = lse[row * ${H}u + head];
-  let mean = delta[row * ${H}u + head];
+  let kept = rows[row * ${H}u + head];
+  let l = kept.x;
+  let mean = kept.y;
 //: end
 
   for (var tile = begin; tile < end; tile += ${TILE}u) {
@@ -251,8 +252,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
         let visible = j <= t && j >= bounds[row];
         // Masked before the exponential: a hidden score may be larger than the log-sum-exp.
         let score = select(-3.0e38, total(dots), visible);
-        let p = select(0.0, exp(score - lse[row * ${H}u + head]), visible);
-        let ds = p * (total(pulls) - delta[row * ${H}u + head]);
+        let kept = rows[row * ${H}u + head];
+        let p = select(0.0, exp(score - kept.x), visible);
+        let ds = p * (total(pulls) - kept.y);
 //: for d in 0..D / 4
 //: if STAGE
         dv$d += p * tile_b[query + ${d}u];

@@ -18,7 +18,7 @@ enable f16;
 @group(0) @binding(0) var<storage, read> table: array<f16, ${ROWS * C}>;
 fn weight(i: u32) -> f32 { return f32(table[i]); }
 //: else if TABLE == "bf16"
-@group(0) @binding(0) var<storage, read> table: array<u32, ${ROWS * C / 2}>;
+@group(0) @binding(0) var<storage, read> table: array<u32, ${(ROWS * C + 1) / 2}>;
 fn weight(i: u32) -> f32 {
   let word = table[i / 2u];
   return bitcast<f32>(select(word << 16u, word & 0xffff0000u, (i & 1u) == 1u));

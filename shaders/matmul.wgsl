@@ -16,7 +16,7 @@
 //          any other, and only reuse in registers pays.
 // Limits   STAGED: 4·DEPTH·(LANES_M·ROWS + LANES_N·COLUMNS) bytes of workgroup memory, tiles of
 //          multiples of 32, ROWS of 4 (also when A_T); COLUMNS of 4. f16 needs shader-f16.
-// Source   Volkov & Demmel 2008, "Benchmarking GPUs to tune dense linear algebra", section 4.
+// Source   Volkov & Demmel 2008, "Benchmarking GPUs to tune dense linear algebra".
 
 //: if B_TYPE == "f16"
 enable f16;

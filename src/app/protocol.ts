@@ -14,6 +14,8 @@ export type Request =
     /** Keys of the configuration that replace what its text says. */
     overrides: Override[];
   }
+  /** The files of a folder. */
+  | { type: "list"; id: number; path: string }
   | { type: "file"; id: number; path: string };
 
 /** What the worker answers, by the type of the request. */
@@ -21,6 +23,7 @@ export interface Answers {
   adapter: AdapterReport;
   /** The run's last event. */
   start: EndEvent;
+  list: { name: string; size: number }[];
   file: { bytes: Uint8Array<ArrayBuffer>; sha256: string };
 }
 

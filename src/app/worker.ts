@@ -35,6 +35,8 @@ async function answer(request: Request, host: Host): Promise<Answers[Request["ty
         overrides: request.overrides,
         onEvent: (event) => reply({ type: "event", id: request.id, event }),
       });
+    case "list":
+      return await listFiles(host, request.path);
     case "file":
       return await readWhole(host, request.path);
   }
@@ -64,6 +66,17 @@ async function reportAdapter(host: Host): Promise<AdapterReport> {
   };
 }
 
+async function listFiles(host: Host, path: string): Promise<Answers["list"]> {
+  const files: Answers["list"] = [];
+  for (const name of await host.list(path)) {
+    if (await host.kind(`${path}/${name}`) !== "file") continue;
+    const file = await host.open(`${path}/${name}`);
+    files.push({ name, size: file.size });
+    file.close();
+  }
+  return files;
+}
+
 async function readWhole(host: Host, path: string): Promise<Answers["file"]> {
   const file = await host.open(path);
   const bytes = await file.read(0, file.size);
@@ -78,9 +91,9 @@ function describe(error: unknown): { code: string; message: string; stack?: stri
     return { code: error.code, message: error.text, stack: error.stack };
   }
   if (error instanceof Error) {
-    return { code: "internal", message: error.message, stack: error.stack };
+    return { code: "internal", message: `A bug in Eft: ${error.message}`, stack: error.stack };
   }
-  return { code: "internal", message: String(error) };
+  return { code: "internal", message: `A bug in Eft: ${error}` };
 }
 
 function reply(message: Reply): void {

@@ -27,7 +27,7 @@ const wantedLimits = [
 const wantedFeatures = ["shader-f16", "timestamp-query"] as const;
 
 /** Storage buffers that the widest kernel binds. */
-const storageBuffersNeeded = 9;
+const storageBuffersNeeded = 8;
 
 export class Device {
   readonly gpu: GPUDevice;

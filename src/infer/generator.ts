@@ -81,9 +81,12 @@ export class Generator {
     this.#filled.fill(0);
   }
 
-  /** Feeds tokens to each row and returns the logits after the last of each, [V] per row. */
+  /**
+   * Feeds tokens to each row and returns the logits after the last of each, [V] per row. A row that
+   * is fed nothing stays as it is; its logits mean nothing.
+   */
   async feed(rows: readonly (readonly number[])[]): Promise<Float32Array[]> {
-    assert(rows.length <= this.#batch && rows.every((row) => row.length > 0), "rows to feed");
+    assert(rows.length <= this.#batch && rows.some((row) => row.length > 0), "rows to feed");
     const longest = Math.max(...rows.map((row) => row.length));
     rows.forEach((row, i) => {
       if (this.#filled[i] + row.length > this.context) {
@@ -148,8 +151,7 @@ export class Generator {
         if (this.#filled[i] >= this.context) done[i] = true;
       });
       if (done.every(Boolean) || n === maxNewTokens - 1) break;
-      if (this.#filled.some((filled) => filled >= this.context)) break;
-      logits = await this.feed(next.map((token) => [token]));
+      logits = await this.feed(next.map((token, i) => done[i] ? [] : [token]));
     }
     return texts;
   }

@@ -55,16 +55,18 @@ const attentionBackward: Operation<Attention> = {
       { name: "dq", shape: q.shape },
       { name: "dk", shape: k.shape },
       { name: "dv", shape: v.shape },
-      { name: "attentionDelta", shape: [q.shape[0], heads], role: "workspace" },
+      // The log-sum-exp and delta of each row side by side: kernels get along with eight bindings.
+      { name: "attentionRows", shape: [q.shape[0], heads, 2], role: "workspace" },
     ];
   },
   lower({ inputs: [q, k, v, bounds, o, lse, dout], outputs, attributes }, limits) {
-    const [dq, dk, dv, delta] = outputs;
+    const [dq, dk, dv, rows] = outputs;
     const shape = shapeOf(q.shape, k.shape, attributes);
     const { B, T, H } = shape;
-    const common = [read(q), read(k), read(v), read(bounds), read(lse), read(delta), read(dout)];
+    const common = [read(q), read(k), read(v), read(bounds), read(rows), read(dout)];
+    const delta = [read(o), read(dout), read(lse), write(rows)];
     return [
-      linearDispatch("attentionDelta", source, B * T * H, [read(o), read(dout), write(delta)], {
+      linearDispatch("attentionDelta", source, B * T * H, delta, {
         ...shape,
         KERNEL: "delta",
       }),

@@ -8,15 +8,20 @@ export const read = (tensor: Tensor, offset?: number, bytes?: number): Binding =
   tensor,
   access: "read",
   offset,
-  bytes,
+  bytes: wholeWords(bytes),
 });
 
 export const write = (tensor: Tensor, offset?: number, bytes?: number): Binding => ({
   tensor,
   access: "write",
   offset,
-  bytes,
+  bytes: wholeWords(bytes),
 });
+
+/** Bindings are whole words: an odd count of 16-bit elements is followed by padding. */
+function wholeWords(bytes?: number): number | undefined {
+  return bytes === undefined ? undefined : Math.ceil(bytes / 4) * 4;
+}
 
 /** Elements per thread: four where the innermost dimension allows it. */
 export function widthOf(innermost: number): 1 | 4 {
