@@ -29,7 +29,9 @@ export async function runGraph(
     for (const result of results) {
       if (result.role === "activation") graph.result(result);
     }
-    const [program] = await memory.compile([plan("test", graph, { ...device.limits, ...overrides })]);
+    const [program] = await memory.compile([
+      plan("test", graph, { ...device.limits, ...overrides }),
+    ]);
     for (const [target, data] of values) memory.write(target, data);
     program.run();
     const bytes = await memory.read(results.map((result) => ({ tensor: result, program })));

@@ -14,7 +14,10 @@ const options: Record<string, { value?: string; help: string }> = {
   help: { help: "show this" },
   chat: { help: "a conversation through the tokenizer's chat template (inference)" },
   prompt: { value: "TEXT", help: "answer this and end (inference)" },
-  "lora-model-dir": { value: "DIR", help: "the adapter; default output_dir (inference, merge-lora)" },
+  "lora-model-dir": {
+    value: "DIR",
+    help: "the adapter; default output_dir (inference, merge-lora)",
+  },
   "max-new-tokens": { value: "N", help: "length of an answer (inference)" },
   temperature: { value: "T", help: "0 is greedy (inference)" },
   "top-k": { value: "K", help: "0 keeps all (inference)" },

@@ -73,5 +73,7 @@ function percent(fraction: number): string {
 export function sparkline(values: readonly number[]): string {
   const low = Math.min(...values);
   const range = Math.max(...values) - low || 1;
-  return values.map((value) => "▁▂▃▄▅▆▇█"[Math.min(7, Math.floor(8 * (value - low) / range))]).join("");
+  return values.map((value) => "▁▂▃▄▅▆▇█"[Math.min(7, Math.floor(8 * (value - low) / range))]).join(
+    "",
+  );
 }

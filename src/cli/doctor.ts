@@ -13,7 +13,9 @@ import { bytes, type Terminal } from "./terminal.ts";
 export async function doctor(host: Host, args: Arguments, terminal: Terminal): Promise<void> {
   const device = await openDevice(host, engineOf(args.flags));
   const { summary, limits } = device;
-  terminal.say(`adapter   ${summary.name}${summary.software ? "  (SOFTWARE: runs on the CPU)" : ""}`);
+  terminal.say(
+    `adapter   ${summary.name}${summary.software ? "  (SOFTWARE: runs on the CPU)" : ""}`,
+  );
   terminal.say(`engine    ${summary.engine}`);
   terminal.say(`features  ${summary.features.join(", ")}`);
   terminal.say(`binding   ${bytes(limits.maxBinding)}   buffer ${bytes(limits.maxBuffer)}`);

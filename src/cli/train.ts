@@ -13,7 +13,9 @@ export async function train(host: Host, args: Arguments, terminal: Terminal): Pr
   const stop = new AbortController();
   const onInterrupt = () => {
     if (stop.signal.aborted) Deno.exit(130); // asked twice: at once
-    terminal.say("Stopping after this step; the result so far is kept. Ctrl-C again to end at once.");
+    terminal.say(
+      "Stopping after this step; the result so far is kept. Ctrl-C again to end at once.",
+    );
     stop.abort();
   };
   Deno.addSignalListener("SIGINT", onInterrupt);

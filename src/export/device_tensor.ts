@@ -17,7 +17,10 @@ export function deviceTensor(
   dtype: Dtype,
 ): TensorToWrite {
   const from = held[tensor.dtype];
-  assert(from === dtype || from === "F32", `${name} is held as ${from}, not convertible to ${dtype}`);
+  assert(
+    from === dtype || from === "F32",
+    `${name} is held as ${from}, not convertible to ${dtype}`,
+  );
   const size = sizeOf(tensor);
   async function* data(): AsyncGenerator<Uint8Array> {
     for (let first = 0; first < size; first += pieceElements) {

@@ -76,7 +76,11 @@ class Bench {
 
   /** Milliseconds of one product: the best of a few rounds. */
   async measure(choice: KernelChoices[string]): Promise<number> {
-    const { source, workgroups, label } = matmulKernel(this.#shape, this.#memory.device.limits, choice);
+    const { source, workgroups, label } = matmulKernel(
+      this.#shape,
+      this.#memory.device.limits,
+      choice,
+    );
     const dispatch = { label, source, workgroups, bindings: this.#bindings };
     const program = new Program(this.#memory, dispatchesOnly(label, [dispatch]));
     await program.bind([]);

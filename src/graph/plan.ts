@@ -37,7 +37,15 @@ export function plan(name: string, graph: Graph, limits: Limits): Plan {
 /** A plan of given kernels over lasting tensors, for measuring. */
 export function dispatchesOnly(name: string, dispatches: Dispatch[]): Plan {
   const lasting = dispatches.flatMap(({ bindings }) => bindings.map(({ tensor }) => tensor));
-  return { name, graph: new Graph(), dispatches, slots: new Map(), slotBytes: [], lasting, flops: 0 };
+  return {
+    name,
+    graph: new Graph(),
+    dispatches,
+    slots: new Map(),
+    slotBytes: [],
+    lasting,
+    flops: 0,
+  };
 }
 
 /** The kernels of a planned graph; asked for again when other kernels have been chosen. */

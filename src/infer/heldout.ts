@@ -46,7 +46,9 @@ export async function score(
   tokenizer: Tokenizer,
 ): Promise<Scored> {
   const prompts = questions.map(({ instruction }) => promptTokens(config, tokenizer, instruction));
-  const longest = Math.max(...questions.map(({ output }) => tokenizer.encode(output, { bos: false }).length));
+  const longest = Math.max(
+    ...questions.map(({ output }) => tokenizer.encode(output, { bos: false }).length),
+  );
   const generator = new Generator(memory, model, { batch, context: config.sequence_len });
   const stopTokens = stopTokensOf(model, tokenizer);
   const answers: string[] = [];

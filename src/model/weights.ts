@@ -126,4 +126,3 @@ function wholeWords(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   padded.set(bytes);
   return padded;
 }
-

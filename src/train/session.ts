@@ -10,7 +10,7 @@ import { EftError } from "../errors.ts";
 import { openSafetensors, type SafetensorsSet } from "../files/safetensors.ts";
 import { sizeOf, type Tensor } from "../graph/graph.ts";
 import type { Limits } from "../graph/limits.ts";
-import { memoryReport, type MemoryReport, plan, type Plan } from "../graph/plan.ts";
+import { type MemoryReport, memoryReport, type Plan, plan } from "../graph/plan.ts";
 import { statisticsTensor, stepTensor } from "../graph/step_scalars.ts";
 import type { Host } from "../host/host.ts";
 import { type ModelShape, readModelShape } from "../model/architecture.ts";
@@ -88,7 +88,7 @@ export async function loadModel(
     const dtype = entry && !config.float32 ? heldAs(entry, full, limits.f16) : "f32";
     return { dtype, trained: full };
   });
-  if (files) for (const [name, { shape }] of model.tensors) findTensor(files, name, shape);
+  if (files) { for (const [name, { shape }] of model.tensors) findTensor(files, name, shape); }
   const lora = config.adapter === "lora" ? attachLora(model, loraSettings(config)) : undefined;
   return { model, files, storedDtype, lora };
 }

@@ -38,7 +38,12 @@ for (const base of ["llama", "qwen2"]) {
     for (const recompute of [false, true]) {
       const name = `golden run ${base} ${method}${recompute ? " recomputed" : ""}`;
       Deno.test(name, { sanitizeOps: false, sanitizeResources: false }, async () => {
-        await checkRun(`${golden}/base-${base}`, `${golden}/run-${base}-${method}`, method, recompute);
+        await checkRun(
+          `${golden}/base-${base}`,
+          `${golden}/run-${base}-${method}`,
+          method,
+          recompute,
+        );
       });
     }
   }

@@ -79,7 +79,9 @@ for (const base of ["base-llama", "base-qwen2"] as const) {
       // Another sample in the place of one changes nothing of its neighbours.
       for (const changed of [0, 4, 9]) {
         const other = samples.map(({ tokens, labels }, i) =>
-          i === changed ? { tokens: tokens.map((token) => 3 + token % 250), labels } : { tokens, labels }
+          i === changed
+            ? { tokens: tokens.map((token) => 3 + token % 250), labels }
+            : { tokens, labels }
         );
         const again = await lossesBySample(other, true, run);
         samples.forEach((_, i) => {

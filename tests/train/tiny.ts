@@ -25,7 +25,10 @@ export const rows = [
   { instruction: "Name two", output: "red, blue" },
 ];
 
-/** A folder with `model` (golden base model and tokenizer) and `data.jsonl`. */
+/** The same as short plain texts (a token is a byte). */
+export const texts = rows.map(({ instruction, output }) => ({ text: `${instruction}: ${output}` }));
+
+/** A folder with `model` (golden base model and tokenizer), `data.jsonl` and `texts.jsonl`. */
 export function tinyFolder(base: "base-llama" | "base-qwen2" = "base-llama"): string {
   const folder = Deno.makeTempDirSync({ prefix: "eft-test-" });
   Deno.mkdirSync(`${folder}/model`);
@@ -35,7 +38,9 @@ export function tinyFolder(base: "base-llama" | "base-qwen2" = "base-llama"): st
   for (const [path, text] of Object.entries(tokenizerFiles())) {
     Deno.writeTextFileSync(`${folder}/${path}`, text);
   }
-  Deno.writeTextFileSync(`${folder}/data.jsonl`, rows.map((row) => JSON.stringify(row)).join("\n"));
+  const lines = (values: unknown[]) => values.map((value) => JSON.stringify(value)).join("\n");
+  Deno.writeTextFileSync(`${folder}/data.jsonl`, lines(rows));
+  Deno.writeTextFileSync(`${folder}/texts.jsonl`, lines(texts));
   return folder;
 }
 
@@ -63,19 +68,23 @@ export const lora: Keys = {
 
 /** A configuration as YAML (JSON is YAML); keys that are undefined are left out. */
 export function configText(folder: string, keys: Keys = {}): string {
-  return JSON.stringify({
-    base_model: `${folder}/model`,
-    datasets: [{ path: `${folder}/data.jsonl`, type: "alpaca" }],
-    sequence_len: 256,
-    micro_batch_size: 2,
-    max_steps: 4,
-    learning_rate: 1e-2,
-    warmup_steps: 0,
-    lr_scheduler: "constant",
-    logging_steps: 1,
-    output_dir: `${folder}/out`,
-    ...keys,
-  }, null, 1);
+  return JSON.stringify(
+    {
+      base_model: `${folder}/model`,
+      datasets: [{ path: `${folder}/texts.jsonl`, type: "completion" }],
+      sequence_len: 64,
+      micro_batch_size: 2,
+      max_steps: 4,
+      learning_rate: 1e-2,
+      warmup_steps: 0,
+      lr_scheduler: "constant",
+      logging_steps: 1,
+      output_dir: `${folder}/out`,
+      ...keys,
+    },
+    null,
+    1,
+  );
 }
 
 /** Trains; returns all events. */

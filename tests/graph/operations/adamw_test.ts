@@ -10,7 +10,12 @@ import { runGraph, testDevice, type Values } from "../../device.ts";
 import { compare, deviceTest, Source, stepInput } from "./check.ts";
 
 const members = ["value", "gradient", "first", "second"] as const;
-const roles = { value: "trained", gradient: "gradient", first: "optimizer", second: "optimizer" } as const;
+const roles = {
+  value: "trained",
+  gradient: "gradient",
+  first: "optimizer",
+  second: "optimizer",
+} as const;
 
 for (
   const { sizes, maxNorm, maxBinding, scale } of [
@@ -21,7 +26,8 @@ for (
     { sizes: [65], maxNorm: 1, maxBinding: 8192, scale: 0 },
   ]
 ) {
-  const name = `adamw over ${sizes} clipped to ${maxNorm}, bindings of ${maxBinding}, gradients ${scale}`;
+  const name =
+    `adamw over ${sizes} clipped to ${maxNorm}, bindings of ${maxBinding}, gradients ${scale}`;
   deviceTest(name, async () => {
     const source = new Source(sizes[0]);
     const limits = { ...(await testDevice()).limits, maxBinding };
@@ -32,7 +38,12 @@ for (
       weightDecay: 0.01,
       maxNorm,
     };
-    const step = stepInput({ learningRate: 3e-3, bias1: 1 - 0.9 ** 3, bias2: 1 - 0.999 ** 3, slot: 5 });
+    const step = stepInput({
+      learningRate: 3e-3,
+      bias1: 1 - 0.9 ** 3,
+      bias2: 1 - 0.999 ** 3,
+      slot: 5,
+    });
     const values = new Map<Tensor, Values>([[step.tensor, step.bits]]);
     const groups = sizes.map((size) => {
       const tensors = {} as Record<typeof members[number], Tensor>;
@@ -56,7 +67,11 @@ for (
         for (const { tensors: group } of groups) {
           graph.add(adamw, [norm, step.tensor], { ...settings, group });
         }
-        return [norm, statistics, ...groups.flatMap(({ tensors }) => members.map((m) => tensors[m]))];
+        return [
+          norm,
+          statistics,
+          ...groups.flatMap(({ tensors }) => members.map((m) => tensors[m])),
+        ];
       },
       { maxBinding },
     );

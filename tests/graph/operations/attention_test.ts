@@ -23,14 +23,49 @@ interface Shape {
 
 const shapes: Shape[] = [
   { name: "one token", T: 1, heads: 1, keyHeads: 1, D: 4, segments: [[]] },
-  { name: "one token in each of three rows", T: 1, heads: 4, keyHeads: 2, D: 8, segments: [[], [], []] },
+  {
+    name: "one token in each of three rows",
+    T: 1,
+    heads: 4,
+    keyHeads: 2,
+    D: 8,
+    segments: [[], [], []],
+  },
   { name: "seven tokens, equal heads", T: 7, heads: 3, keyHeads: 3, D: 12, segments: [[]] },
   { name: "eight tokens, grouped heads", T: 8, heads: 8, keyHeads: 2, D: 4, segments: [[], [3]] },
   { name: "nine tokens, one key head", T: 9, heads: 4, keyHeads: 1, D: 8, segments: [[2, 3], [8]] },
-  { name: "segments of one token", T: 9, heads: 2, keyHeads: 1, D: 4, segments: [[1, 1, 1, 1, 1, 1, 1, 1, 1]] },
-  { name: "a single query at the end of a long row", T: 65, heads: 2, keyHeads: 1, D: 8, segments: [[64], [1]] },
-  { name: "wide heads, segments across tiles", T: 65, heads: 2, keyHeads: 2, D: 64, segments: [[31, 2]] },
-  { name: "many segments in a long row", T: 130, heads: 2, keyHeads: 1, D: 4, segments: [[5, 60, 1, 63]] },
+  {
+    name: "segments of one token",
+    T: 9,
+    heads: 2,
+    keyHeads: 1,
+    D: 4,
+    segments: [[1, 1, 1, 1, 1, 1, 1, 1, 1]],
+  },
+  {
+    name: "a single query at the end of a long row",
+    T: 65,
+    heads: 2,
+    keyHeads: 1,
+    D: 8,
+    segments: [[64], [1]],
+  },
+  {
+    name: "wide heads, segments across tiles",
+    T: 65,
+    heads: 2,
+    keyHeads: 2,
+    D: 64,
+    segments: [[31, 2]],
+  },
+  {
+    name: "many segments in a long row",
+    T: 130,
+    heads: 2,
+    keyHeads: 1,
+    D: 4,
+    segments: [[5, 60, 1, 63]],
+  },
 ];
 
 for (const [kind, limits] of [["a CPU", {}], ["a GPU", gpuLimits]] as const) {
@@ -81,7 +116,9 @@ for (const [kind, limits] of [["a CPU", {}], ["a GPU", gpuLimits]] as const) {
     deviceTest(`attention over a cache: ${T} of ${S}, kernels of ${kind}`, async () => {
       const source = new Source(S);
       const attributes = { batch: 2, heads: 4, keyHeads: 2, cached: true };
-      const positions = [S - T, 1].flatMap((first) => Array.from({ length: T }, (_, t) => first + t));
+      const positions = [S - T, 1].flatMap((first) =>
+        Array.from({ length: T }, (_, t) => first + t)
+      );
       await check("attention", {
         inputs: [
           source.activation([2 * T, 4 * D]),

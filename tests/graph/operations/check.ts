@@ -127,6 +127,8 @@ export interface Check {
   step?: number;
   /** Elements of each gradient that are checked one by one; the rest in random directions. */
   samples?: number;
+  /** Size of the terms of the gradients, where they cancel in every element. */
+  terms?: number;
   /** No gradient is defined. */
   forwardOnly?: boolean;
 }
@@ -175,6 +177,9 @@ export async function check(name: string, test: Check): Promise<void> {
     const gradient = Float64Array.from(found[expected.length + i], (g, j) => g - before[i][j]);
     const label = `${name} gradient of input ${inputs.indexOf(input)}`;
     checkGradient(label, gradient, input.dense.data, (data) => at(input, data), {
+      terms: test.terms ?? 0,
+      // The gradient was added to `before`, perhaps in several parts, each rounded to f32.
+      rounding: (j) => 2 ** -22 * Math.abs(before[i][j]),
       tolerance: gradientTolerance,
       step: test.step ?? 1e-4,
       samples: test.samples ?? 300,
@@ -189,8 +194,10 @@ function checkGradient(
   gradient: Float64Array,
   x: Float64Array,
   loss: (x: Float64Array) => number,
-  { tolerance, step, samples, random }: {
+  { tolerance, rounding, terms, step, samples, random }: {
     tolerance: number;
+    rounding: (i: number) => number;
+    terms: number;
     step: number;
     samples: number;
     random: Source;
@@ -202,15 +209,17 @@ function checkGradient(
   const all = x.length <= samples;
   const chosen = all ? [...x.keys()] : [0, x.length - 1, ...random.below(x.length, samples - 2)];
   const wanted = chosen.map((i) => slope((j) => (i === j ? 1 : 0), step));
-  const rms = Math.max(rootMeanSquare(wanted), 2 ** -10); // sums began near 1: f32 resolves 1e-7
-  compare(name, chosen.map((i) => gradient[i]), wanted, tolerance, rms);
+  const rms = Math.max(rootMeanSquare(wanted), terms);
+  const found = chosen.map((i) => gradient[i]);
+  compare(name, found, wanted, tolerance, { rms, slack: (i) => rounding(chosen[i]) });
   if (all) return;
   const length = Math.sqrt(x.length);
+  const slack = () => 2 ** -22; // the roundings are independent and `direction / length` is of length 1
   for (let trial = 0; trial < 3; trial++) {
     const direction = random.normal(x.length);
     const along = slope((i) => direction[i] / length, step);
     const claimed = gradient.reduce((sum, g, i) => sum + g * direction[i] / length, 0);
-    compare(`${name}, direction ${trial}`, [claimed], [along], tolerance, rms);
+    compare(`${name}, direction ${trial}`, [claimed], [along], tolerance, { rms, slack });
   }
 }
 
@@ -223,13 +232,17 @@ export function compare(
   found: ArrayLike<number>,
   wanted: ArrayLike<number>,
   tolerance: number,
-  rms = rootMeanSquare(wanted),
+  { rms = rootMeanSquare(wanted), slack = () => 0 }: {
+    rms?: number;
+    /** Absolute error allowed in addition. */
+    slack?: (i: number) => number;
+  } = {},
 ): void {
   if (found.length !== wanted.length) throw new Error(`${name}: ${found.length} values`);
   let worst = 0;
   for (let i = 0; i < found.length; i++) {
     const error = Math.abs(found[i] - wanted[i]);
-    const part = error === 0 ? 0 : error / (tolerance * (Math.abs(wanted[i]) + rms));
+    const part = error === 0 ? 0 : error / (tolerance * (Math.abs(wanted[i]) + rms) + slack(i));
     if (!(part <= 1)) {
       throw new Error(
         `${name}: element ${i} is ${found[i]}, expected ${wanted[i]} (${part.toFixed(1)} times ` +

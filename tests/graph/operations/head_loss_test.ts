@@ -66,8 +66,10 @@ for (const [kind, limits] of [["a CPU", {}], ["a GPU", gpuLimits]] as const) {
     ]
   ) {
     const name = `headLoss of ${M} over ${V} words of width ${C} in chunks of ${chunk}`;
-    deviceTest(`${name}, kernels of ${kind}`, () =>
-      checkHead({ M, V, C, chunk, targets: someMasked(M, V), limits }));
+    deviceTest(
+      `${name}, kernels of ${kind}`,
+      () => checkHead({ M, V, C, chunk, targets: someMasked(M, V), limits }),
+    );
   }
 
   deviceTest(`headLoss of masked targets only is exactly zero, kernels of ${kind}`, async () => {
@@ -81,14 +83,19 @@ for (const [kind, limits] of [["a CPU", {}], ["a GPU", gpuLimits]] as const) {
       const outputs = graph.add(headLoss, tensors, { chunk: M, backward: true });
       return [outputs[0], outputs[2], inputs[1].tensor.gradient!];
     }, limits);
-    for (const found of [loss, dhidden, dhead]) compare("zero", found, dense([found.length]).data, 0);
+    for (const found of [loss, dhidden, dhead]) {
+      compare("zero", found, dense([found.length]).data, 0);
+    }
   });
 
   deviceTest(`headLoss with logits of ±80, kernels of ${kind}`, async () => {
     const source = new Source(12);
     const [M, V, C] = [5, 11, 2];
     // One-hot columns make the logits themselves: word v scores ±80 or near 0.
-    const head = Float32Array.from({ length: V * C }, (_, i) => [80, -80, 1][Math.floor(i / C) % 3]);
+    const head = Float32Array.from(
+      { length: V * C },
+      (_, i) => [80, -80, 1][Math.floor(i / C) % 3],
+    );
     const hidden = Float32Array.from({ length: M * C }, (_, i) => i % 2 === 0 ? 1 : 0.01 * i);
     await checkHead({
       M,
@@ -168,4 +175,3 @@ for (const M of [1, 64, 130]) {
     compare("statistics", found, wanted.data, (4 + Math.sqrt(M)) * 2 ** -24);
   });
 }
-

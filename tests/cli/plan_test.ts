@@ -1,0 +1,81 @@
+// `eft plan` against what runs then allocate, and that it never opens a GPU.
+
+import assert from "node:assert/strict";
+import { parseConfig } from "../../src/config/config.ts";
+import { showPlan } from "../../src/cli/plan.ts";
+import { Terminal } from "../../src/cli/terminal.ts";
+import { parseArguments } from "../../src/cli/arguments.ts";
+import { prepareSession } from "../../src/train/session.ts";
+import { testDevice } from "../device.ts";
+import { configText, host, lora, only, sanitize, tinyFolder, train } from "../train/tiny.ts";
+
+/** The files of the disk and no GPU. */
+const withoutGpu = {
+  ...host,
+  engines: () => Promise.reject(new Error("the plan opened a GPU")),
+};
+
+/** The bytes that `eft plan --json` prints. */
+async function planned(folder: string, keys: Record<string, unknown>) {
+  const file = `${folder}/plan.yml`;
+  Deno.writeTextFileSync(file, configText(folder, keys));
+  const terminal = new Terminal(true);
+  const events: Record<string, unknown>[] = [];
+  const silent = Object.assign(Object.create(Terminal.prototype), {
+    json: terminal.json,
+    say: () => {},
+    event: (event: Record<string, unknown>) => events.push(event),
+  });
+  await showPlan(withoutGpu, parseArguments(["plan", file, "--json"]), silent);
+  const end = events.at(-1)!;
+  assert.equal(end.event, "end");
+  return end.bytes as Record<string, number>;
+}
+
+for (const method of ["lora", "full"]) {
+  Deno.test(`planned bytes are those of the run: ${method}`, sanitize, async () => {
+    const folder = tinyFolder();
+    const totals = new Map<string, number>();
+    for (const length of [64, 512]) {
+      for (const checkpointing of [false, true]) {
+        const keys = {
+          ...(method === "lora" ? lora : {}),
+          micro_batch_size: 1,
+          sequence_len: length,
+          sample_packing: true,
+          gradient_checkpointing: checkpointing,
+          max_steps: 1,
+          val_set_size: 2,
+          eval_steps: 1,
+        };
+        const { total, ...lines } = await planned(folder, keys);
+        assert.equal(total, Object.values(lines).reduce((sum, bytes) => sum + bytes, 0));
+        totals.set(`${length} ${checkpointing}`, total);
+        const [end] = only(await train(folder, keys), "end");
+        const off = (total - end.peak_gpu_bytes) / end.peak_gpu_bytes;
+        const itsOwn = (end.planned_gpu_bytes - end.peak_gpu_bytes) / end.peak_gpu_bytes;
+        console.log(
+          `${method}, ${length} tokens${checkpointing ? ", recomputed" : ""}: ` +
+            `planned ${total}, allocated ${end.peak_gpu_bytes}: ${(100 * off).toFixed(2)} %, ` +
+            `planned with the device's limits ${(100 * itsOwn).toFixed(2)} %`,
+        );
+        assert.ok(Math.abs(off) < 0.02, `planned ${total}, allocated ${end.peak_gpu_bytes}`);
+        assert.ok(Math.abs(itsOwn) < 0.02);
+      }
+      assert.ok(totals.get(`${length} true`)! < totals.get(`${length} false`)!);
+    }
+    assert.ok(totals.get("64 false")! < totals.get("512 false")!);
+    Deno.removeSync(folder, { recursive: true });
+  });
+}
+
+Deno.test("a plan with this device's limits equals one for any device", sanitize, async () => {
+  const folder = tinyFolder("base-qwen2");
+  const device = await testDevice();
+  const { config } = parseConfig(configText(folder), "test.yml");
+  const session = await prepareSession(host, config, device.limits);
+  session.loaded.files!.close();
+  const { total } = await planned(folder, {});
+  assert.ok(Math.abs(total / session.memory.total - 1) < 0.02);
+  Deno.removeSync(folder, { recursive: true });
+});
