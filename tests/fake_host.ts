@@ -3,6 +3,8 @@ import type { Engine, Host, RandomAccessFile } from "../src/host/host.ts";
 
 export class FakeHost implements Host {
   readonly name = "deno";
+  readonly cacheFolder = "cache";
+  readonly variables: Record<string, string> = {};
   readonly files = new Map<string, Uint8Array<ArrayBuffer>>();
   /** Bytes per chunk of `readStream`; small values find seams in readers. */
   chunk = 7;
@@ -74,6 +76,20 @@ export class FakeHost implements Host {
     const parts: number[] = [];
     for await (const part of content) for (const byte of part) parts.push(byte);
     this.set(path, new Uint8Array(parts));
+  }
+
+  async append(path: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const part of content) {
+      const before = this.files.get(path) ?? new Uint8Array();
+      const all = new Uint8Array(before.length + part.length);
+      all.set(before);
+      all.set(part, before.length);
+      this.files.set(path, all);
+    }
+  }
+
+  env(name: string): string | undefined {
+    return this.variables[name];
   }
 
   makeFolder(): Promise<void> {

@@ -21,7 +21,7 @@ export async function demo(host: Host, args: Arguments, terminal: Terminal): Pro
   let before: Scored | undefined;
   let after: Scored | undefined;
   const ask = ({ session, memory }: Trainer) =>
-    score(questions, session.config, session.loaded.model, memory, session.tokenizer);
+    score(host, questions, session.config, session.loaded.model, memory, session.tokenizer);
 
   terminal.say(`Fine-tuning the embedded model with ${configFile}`);
   await runTraining(host, {

@@ -6,7 +6,7 @@ import { EftError } from "../errors.ts";
 import { openDevice } from "../gpu/device.ts";
 import type { Host } from "../host/host.ts";
 import { Generator } from "../infer/generator.ts";
-import { openInference, promptTokens } from "../infer/session.ts";
+import { openInference, openPrompts } from "../infer/session.ts";
 import { type Arguments, engineOf, numberFlag } from "./arguments.ts";
 import { readConfig } from "./config_file.ts";
 import type { Terminal } from "./terminal.ts";
@@ -30,6 +30,7 @@ export async function inference(host: Host, args: Arguments, terminal: Terminal)
     batch: 1,
     context: config.sequence_len,
   });
+  const { ask, conversational } = await openPrompts(host, config, tokenizer);
   let turn = 0;
 
   const answer = async (tokens: number[]): Promise<string> => {
@@ -68,11 +69,11 @@ export async function inference(host: Host, args: Arguments, terminal: Terminal)
   try {
     const prompt = flags.get("prompt");
     if (prompt !== undefined) {
-      await answer(promptTokens(config, tokenizer, prompt));
+      await answer(ask([{ role: "user", content: prompt }]));
       return;
     }
     const chat = flags.has("chat");
-    if (chat && !tokenizer.chatTemplate) {
+    if (chat && !conversational && !tokenizer.chatTemplate) {
       throw new EftError("model", "--chat needs a chat template, and this tokenizer has none.");
     }
     const messages: Message[] = [];
@@ -82,14 +83,18 @@ export async function inference(host: Host, args: Arguments, terminal: Terminal)
       if (question === null || question.trim() === "") break;
       if (chat) {
         messages.push({ role: "user", content: question });
-        const rendered = renderChat(tokenizer.chatTemplate!, messages, {
-          addGenerationPrompt: true,
-          bos: tokenizer.bos,
-          eos: tokenizer.eos,
-        });
-        const content = await answer(tokenizer.encode(rendered, { bos: true }));
+        const rendered = () =>
+          renderChat(tokenizer.chatTemplate!, messages, {
+            addGenerationPrompt: true,
+            bos: tokenizer.bos,
+            eos: tokenizer.eos,
+          });
+        // What was trained as a conversation is asked as one; otherwise the tokenizer knows how.
+        const content = await answer(
+          conversational ? ask(messages) : tokenizer.encode(rendered(), { bos: false }),
+        );
         messages.push({ role: "assistant", content });
-      } else await answer(promptTokens(config, tokenizer, question));
+      } else await answer(ask([{ role: "user", content: question }]));
     }
   } finally {
     session.memory.destroy();

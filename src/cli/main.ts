@@ -16,6 +16,10 @@ const commands: Record<string, { help: string; load: () => Promise<Command> }> =
     help: "CONFIG: fine-tune",
     load: async () => (await import("./train.ts")).train,
   },
+  preprocess: {
+    help: "CONFIG: read and tokenise the data; --debug shows what is trained",
+    load: async () => (await import("./preprocess.ts")).preprocess,
+  },
   inference: {
     help: "CONFIG: ask the model, once with --prompt or in a conversation",
     load: async () => (await import("./inference.ts")).inference,
@@ -31,6 +35,18 @@ const commands: Record<string, { help: string; load: () => Promise<Command> }> =
   profile: {
     help: "CONFIG: the time of every kernel of one step",
     load: async () => (await import("./profile.ts")).profile,
+  },
+  validate: {
+    help: "CONFIG: check a configuration and the files it names; touches no GPU",
+    load: async () => (await import("./validate.ts")).validate,
+  },
+  "config-schema": {
+    help: "the JSON Schema of a configuration",
+    load: async () => (await import("./config_schema.ts")).configSchema,
+  },
+  fetch: {
+    help: "examples: copy the examples that come with Eft",
+    load: async () => (await import("./fetch.ts")).fetchFiles,
   },
   doctor: {
     help: "the adapter, its limits, and how fast it is",

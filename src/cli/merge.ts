@@ -8,6 +8,7 @@ import { mergedTensors } from "../export/merge.ts";
 import { openSafetensors, writeSafetensors } from "../files/safetensors.ts";
 import { leastLimits } from "../graph/limits.ts";
 import type { Host } from "../host/host.ts";
+import { resolveTokenizerFolder } from "../model/source.ts";
 import { loadModel } from "../train/session.ts";
 import type { Arguments } from "./arguments.ts";
 import { readConfig } from "./config_file.ts";
@@ -22,7 +23,7 @@ export async function mergeLora(host: Host, args: Arguments, terminal: Terminal)
     throw new EftError("output", `${target} exists. Remove it to merge again.`);
   }
   const settings = { ...config, adapter: undefined, reinit_weights: false };
-  const { model, files } = await loadModel(host, settings, leastLimits, 1, "infer");
+  const { model, folder, files } = await loadModel(host, settings, leastLimits, 1, "infer");
   await openAdapter(host, adapterFolder, model);
   const adapter = await openSafetensors(host, `${adapterFolder}/adapter_model.safetensors`);
   const partial = `${target}.partial`;
@@ -33,8 +34,8 @@ export async function mergeLora(host: Host, args: Arguments, terminal: Terminal)
       `${partial}/model.safetensors`,
       mergedTensors(model, files!, adapter),
     );
-    const tokenizer = await loadTokenizer(host, config.tokenizer_config ?? config.base_model);
-    const names = ["config.json", "generation_config.json"].map((n) => `${config.base_model}/${n}`);
+    const tokenizer = await loadTokenizer(host, await resolveTokenizerFolder(host, config));
+    const names = ["config.json", "generation_config.json"].map((name) => `${folder}/${name}`);
     for (const path of [...names, ...tokenizer.files]) {
       if (await host.kind(path) !== "file") continue;
       const name = path.slice(path.lastIndexOf("/") + 1);

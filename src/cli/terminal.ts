@@ -29,6 +29,17 @@ export class Terminal {
     this.#write(text);
   }
 
+  /** What was asked for, as it is, on standard output. */
+  print(text: string): void {
+    try {
+      for (let rest = this.#encoder.encode(text); rest.length > 0;) {
+        rest = rest.subarray(Deno.stdout.writeSync(rest)); // a pipe takes a part at a time
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BrokenPipe)) throw error; // `| head` has read enough
+    }
+  }
+
   /** An object for a program; also its text for a person where it has one. */
   readonly event = (event: RunEvent | Record<string, unknown>): void => {
     if (this.json && event.event !== "progress") {
@@ -73,6 +84,7 @@ export class Terminal {
       case "eval":
         return this.say(`step ${event.step}: eval_loss ${event.eval_loss.toFixed(4)}`);
       case "end":
+        if (event.train_loss === undefined) return; // of another command, which has said it
         if (this.#lineOpen && this.#lastStep) this.say(this.#stepLine(this.#lastStep));
         return this.say(
           `done: ${event.steps} steps in ${duration(event.wall_seconds)}, ` +

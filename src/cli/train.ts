@@ -1,15 +1,22 @@
 // `eft train CONFIG`: the whole run, reported as it goes.
 
+import type { Override } from "../config/config.ts";
 import { EftError } from "../errors.ts";
 import type { KernelRecord } from "../graph/limits.ts";
 import type { Host } from "../host/host.ts";
+import type { Report } from "../train/events.ts";
 import { runTraining } from "../train/run.ts";
 import { type Arguments, engineOf } from "./arguments.ts";
-import { readConfig } from "./config_file.ts";
+import { readConfig, readYaml } from "./config_file.ts";
+import { runSweep, sweepRuns } from "./sweep.ts";
 import type { Terminal } from "./terminal.ts";
 
 export async function train(host: Host, args: Arguments, terminal: Terminal): Promise<void> {
-  const { file, text } = await readConfig(host, args);
+  const config = await readConfig(host, args);
+  const sweepFile = args.flags.get("sweep");
+  const runs = sweepFile === undefined
+    ? undefined
+    : sweepRuns(config, await readYaml(host, sweepFile), args.overrides);
   const stop = new AbortController();
   const onInterrupt = () => {
     if (stop.signal.aborted) Deno.exit(130); // asked twice: at once
@@ -20,16 +27,20 @@ export async function train(host: Host, args: Arguments, terminal: Terminal): Pr
   };
   Deno.addSignalListener("SIGINT", onInterrupt);
   try {
-    await runTraining(host, {
-      configText: text,
-      configFile: file,
-      overrides: args.overrides,
-      engine: engineOf(args.flags),
-      kernels: await readKernels(host, args.flags.get("kernels")),
-      tune: args.flags.has("tune") ? true : undefined,
-      onEvent: terminal.event,
-      signal: stop.signal,
-    });
+    const kernels = await readKernels(host, args.flags.get("kernels"));
+    const run = (overrides: Override[], onEvent: Report) =>
+      runTraining(host, {
+        configText: config.text,
+        configFile: config.file,
+        overrides,
+        engine: engineOf(args.flags),
+        kernels,
+        tune: args.flags.has("tune") ? true : undefined,
+        onEvent,
+        signal: stop.signal,
+      });
+    if (runs) await runSweep(runs, run, terminal, stop.signal);
+    else await run(args.overrides, terminal.event);
   } finally {
     Deno.removeSignalListener("SIGINT", onInterrupt);
   }

@@ -1,59 +1,22 @@
 // From the text of a configuration to a checked, typed `Config`. All problems are found before one
 // error reports them together, each with its line.
 import type { z } from "zod";
+import { formatNames } from "../data/formats/index.ts";
 import { EftError, type Place } from "../errors.ts";
 import { ConfigDocument, type Path } from "./document.ts";
-import { configSchema, DATASET_KEYS, type Key, KEYS, SPECIAL_TOKEN_KEYS } from "./keys.ts";
+import { configSchema, OTHER_KEYS } from "./keys.ts";
+import { type Level, levelAt } from "./levels.ts";
+import { IDLE_PLUGINS, isOff } from "./names.ts";
 import { nearest } from "./nearest.ts";
-import {
-  ALIASES,
-  DATASET_ALIASES,
-  DATASET_NOT_YET,
-  DATASET_VALUES_NOT_YET,
-  isOff,
-  NO_EFFECT,
-  NOT_YET,
-  SPECIAL_TOKENS_NOT_YET,
-  VALUES_NOT_YET,
-} from "./other_keys.ts";
 import { applyOverride, type Override, toPath } from "./overrides.ts";
-import { checkRules, type Config, type Problem, resolve } from "./rules.ts";
+import { type Config, type Problem, resolve } from "./resolve.ts";
+import { checkRules } from "./rules.ts";
+import type { WorkingKey } from "./values.ts";
 
 export { type Override, parseOverrides } from "./overrides.ts";
-export type { Config } from "./rules.ts";
+export type { Config, DatasetConfig, OwnFormat, PretrainingDataset } from "./resolve.ts";
 
 type Json = Record<string, unknown>;
-
-/** What is known about the names at one level of the file. */
-interface Level {
-  keys: Record<string, Key>;
-  aliases: Record<string, string>;
-  noEffect: ReadonlyMap<string, string>;
-  notYet: ReadonlyMap<string, string>;
-  valuesNotYet: Record<string, ReadonlyMap<unknown, string>>;
-}
-
-const TOP: Level = {
-  keys: KEYS,
-  aliases: ALIASES,
-  noEffect: NO_EFFECT,
-  notYet: NOT_YET,
-  valuesNotYet: VALUES_NOT_YET,
-};
-const DATASET: Level = {
-  keys: DATASET_KEYS,
-  aliases: DATASET_ALIASES,
-  noEffect: new Map(),
-  notYet: DATASET_NOT_YET,
-  valuesNotYet: DATASET_VALUES_NOT_YET,
-};
-const SPECIAL_TOKENS: Level = {
-  keys: SPECIAL_TOKEN_KEYS,
-  aliases: {},
-  noEffect: new Map(),
-  notYet: SPECIAL_TOKENS_NOT_YET,
-  valuesNotYet: {},
-};
 
 /**
  * Reads a configuration. `file` names it in messages; `notes` are one-line remarks about keys that
@@ -67,21 +30,11 @@ export function parseConfig(
   const document = new ConfigDocument(text, file);
   for (const override of overrides) applyOverride(document, override);
   const reader = new Reader();
-  const values = reader.level(TOP, document.toValue(), []);
-  for (const list of ["datasets", "test_datasets"]) {
-    if (!Array.isArray(values[list])) continue;
-    values[list] = values[list].map((entry, i) =>
-      isMapping(entry) ? reader.level(DATASET, entry, [list, i]) : entry
-    );
-  }
-  if (isMapping(values.special_tokens)) {
-    values.special_tokens = reader.level(SPECIAL_TOKENS, values.special_tokens, ["special_tokens"]);
-  }
-
+  const values = reader.level(document.toValue(), []);
   const written = new Set(Object.keys(values));
   const parsed = configSchema.safeParse(values);
   if (parsed.success) {
-    reader.problems.push(...checkRules(parsed.data, written));
+    reader.problems.push(...checkRules({ ...parsed.data, ...reader.others }));
   } else {
     for (const issue of parsed.error.issues) reader.issue(issue, values);
   }
@@ -100,14 +53,25 @@ export function resolvedYaml(text: string, overrides: Override[], file = "config
   return document.document.toString({ lineWidth: 0 });
 }
 
+/** Names that are corrected; a file of nothing but unknown names is not a configuration. */
+const MAX_HINTS = 50;
+/** Problems whose place is looked up. */
+const MAX_LOCATED = 1000;
+/** Problems that are shown. */
+const MAX_PROBLEMS = 100;
+
 /** Sorts keys into working ones, remarks and problems. */
 class Reader {
   readonly problems: Problem[] = [];
+  /** Values of top-level keys that do not work, for the rules between keys. */
+  readonly others: Json = {};
+  readonly #notes: string[] = [];
   /** Keys without effect by the reason. */
   readonly #idle = new Map<string, string[]>();
 
   /** The working keys of a mapping, without those that are unset (null or empty text). */
-  level(level: Level, mapping: Json, path: Path): Json {
+  level(mapping: Json, path: Path): Json {
+    const level = levelAt(path)!;
     const values: Json = {};
     for (const [written, value] of Object.entries(mapping)) {
       const at = [...path, written];
@@ -118,36 +82,109 @@ class Reader {
           `\`${written}\` is the old name of \`${name}\`, which is set too; keep one.`,
         );
       } else if (Object.hasOwn(level.keys, name)) {
-        if (value === null || value === "") continue;
-        const later = level.valuesNotYet[name]?.get(value);
-        if (later) this.#report(at, `\`${dotted(at)}: ${value}\`: ${later}.`, "value");
-        // A stand-in that the schema accepts, so that this value is reported once.
-        values[name] = later ? standIn(level.keys[name]!.schema) : loosen(level.keys[name]!, value);
-      } else if (level.noEffect.has(name)) {
-        const reason = level.noEffect.get(name)!;
-        if (!isOff(value)) this.#idle.set(reason, [...this.#idle.get(reason) ?? [], written]);
-      } else if (level.notYet.has(name)) {
-        if (isOff(value)) continue;
-        const reason = level.notYet.get(name);
-        this.#report(
-          at,
-          `\`${dotted(at)}\` is a key of Axolotl: ${reason || "not supported yet"}.`,
-        );
+        if (value !== null && value !== "") values[name] = this.#working(level, name, at, value);
+      } else if (Object.hasOwn(level.others, name)) {
+        if (path.length === 0 && !isOff(value)) this.others[name] = value;
+        this.#other(level.others, name, at, value);
+      } else if (path.length === 0 && /^wandb_\w+$/.test(name)) {
+        this.#idleKey(OTHER_KEYS.wandb_project!.reason, name); // Axolotl passes any of them on
       } else {
-        this.#unknown(level, at, written);
+        this.#unknown(level, at, value);
       }
     }
     return values;
   }
 
-  #unknown(level: Level, path: Path, name: string) {
-    const meant = nearest(name, [
+  #working(level: Level, name: string, at: Path, value: unknown): unknown {
+    const key = level.keys[name]!;
+    const same = level.sameAs[name]?.get(value);
+    if (same) {
+      this.#notes.push(`${name}: ${value} becomes ${same.value}: ${same.note}`);
+      return same.value;
+    }
+    const isFormat = name === "type" && formatNames.includes(value as string);
+    const later = isFormat ? undefined : level.valuesNotYet[name]?.get(value);
+    if (later) {
+      this.#report(at, `\`${dotted(at)}: ${value}\`: ${later}.`, "value");
+      if (at.length === 1) this.others[name] = value;
+      const unset = key.schema.safeParse(undefined);
+      return unset.success ? unset.data : value; // reported once
+    }
+    if (name === "type" && at[0] !== "pretraining_dataset" && typeof value === "string") {
+      if (!isFormat && !this.others.rl) this.#unknownFormat(level, at, value);
+    }
+    return this.#within(at, loosen(key, value));
+  }
+
+  /** Mappings with keys of their own, and lists of them. */
+  #within(at: Path, value: unknown): unknown {
+    if (isMapping(value)) {
+      if (at.length === 1 && levelAt([at[0]!, 0])) return [this.level(value, [at[0]!, 0])];
+      return levelAt(at) ? this.level(value, at) : value;
+    }
+    if (dotted(at) === "pretraining_dataset" && typeof value === "string") return [{ path: value }];
+    if (!Array.isArray(value) || !levelAt([...at, 0])) return value;
+    return value.map((entry, i) => isMapping(entry) ? this.level(entry, [...at, i]) : entry);
+  }
+
+  #other(others: Level["others"], name: string, at: Path, value: unknown) {
+    const key = others[name]!;
+    if (name === "plugins" && at.length === 1) return this.#plugins(value);
+    if (isOff(value, key.default)) return;
+    const prefix = `${name}.`;
+    const below = Object.keys(others).filter((other) => other.startsWith(prefix));
+    if (isMapping(value) && below.length > 0) {
+      for (const [sub, content] of Object.entries(value)) {
+        if (below.includes(prefix + sub) || isOff(content)) continue;
+        this.#unknown({ keys: {}, others: {}, names: below.map((b) => b.slice(prefix.length)) }, [
+          ...at,
+          sub,
+        ], content);
+      }
+    }
+    if (key.status === "no effect") return this.#idleKey(key.reason, String(at.at(-1)));
+    const verdict = key.status === "planned" ? "is not supported yet" : "is not supported";
+    this.#report(at, `\`${dotted(at)}\` ${verdict}: ${key.reason}.`);
+  }
+
+  #plugins(value: unknown) {
+    for (const [i, entry] of (Array.isArray(value) ? value : [value]).entries()) {
+      if (isOff(entry)) continue;
+      if (typeof entry === "string" && IDLE_PLUGINS.test(entry)) {
+        this.#idleKey(OTHER_KEYS.plugins!.reason, "plugins");
+      } else {
+        this.#report(
+          ["plugins", i],
+          `\`plugins.${i}\` is ${show(entry)}, Python code that Eft cannot run; remove it.`,
+          "value",
+        );
+      }
+    }
+  }
+
+  #idleKey(reason: string, name: string) {
+    const names = this.#idle.get(reason) ?? [];
+    if (!names.includes(name)) this.#idle.set(reason, [...names, name]);
+  }
+
+  #unknownFormat(level: Level, at: Path, value: string) {
+    const meant = nearest(value, [...formatNames, ...level.valuesNotYet.type!.keys()].map(String));
+    const hint = meant ? ` Did you mean \`${meant}\`?` : "";
+    const message = `\`${dotted(at)}\` is ${show(value)}, expected the name of a format (` +
+      `${formatNames.slice(0, 5).join(", ")}, ...) or a mapping that describes your own.${hint}`;
+    this.#report(at, message, "value");
+  }
+
+  #unknown(level: Pick<Level, "keys" | "others"> & { names?: string[] }, at: Path, value: unknown) {
+    const name = String(at.at(-1));
+    const meant = this.problems.length > MAX_HINTS ? undefined : nearest(name, [
       ...Object.keys(level.keys),
-      ...level.noEffect.keys(),
-      ...level.notYet.keys(),
+      ...Object.keys(level.others),
+      ...level.names ?? [],
     ]);
     const hint = meant ? `did you mean \`${meant}\`?` : "Eft and Axolotl have no such key.";
-    this.#report(path, `unknown key \`${dotted(path)}\`; ${hint}`);
+    if (value === null) this.#notes.push(`${dotted(at)}: an unknown key without a value; ${hint}`);
+    else this.#report(at, `unknown key \`${dotted(at)}\`; ${hint}`);
   }
 
   /** A value that the schema refuses. */
@@ -158,10 +195,6 @@ class Reader {
     if (value === undefined) {
       const description = descriptionAt(path);
       return this.#report(path, `\`${name}\` is missing. ${description}`);
-    }
-    const last = path.at(-1);
-    if (last === "type" && isMapping(value)) {
-      return this.#report(path, `\`${name}\`: formats of your own are not supported yet.`, "value");
     }
     const meant = typeof value === "string" && issue.code === "invalid_value"
       ? nearest(value, issue.values.map(String))
@@ -179,12 +212,15 @@ class Reader {
   }
 
   notes(): string[] {
-    return [...this.#idle].map(([reason, keys]) => `${keys.join(", ")}: no effect; ${reason}`);
+    const idle = [...this.#idle].map(([reason, keys]) =>
+      `${keys.join(", ")}: no effect; ${reason}`
+    );
+    return [...this.#notes, ...idle];
   }
 }
 
 /** Text that means a number or a truth value, where text is not wanted: "2e-4", "yes". */
-function loosen({ schema }: Key, value: unknown): unknown {
+function loosen({ schema }: WorkingKey, value: unknown): unknown {
   if (typeof value !== "string" || schema.safeParse(value).success) return value;
   const word = value.trim().toLowerCase();
   const meaning = /^[+-]?[\d._]+(e[+-]?\d+)?$/.test(word)
@@ -197,16 +233,9 @@ function loosen({ schema }: Key, value: unknown): unknown {
   return schema.safeParse(meaning).success ? meaning : value;
 }
 
-/** Any value that an enumeration or a flag accepts. */
-function standIn(schema: z.ZodType): unknown {
-  const unset = schema.safeParse(undefined);
-  return unset.success ? unset.data : "alpaca"; // only datasets[].type has no default
-}
-
 function descriptionAt(path: Path): string {
-  const [first, , third] = path;
-  const keys: Record<string, Key> = path.length === 1 ? KEYS : DATASET_KEYS;
-  const name = String(path.length === 1 ? first : third);
+  const keys = levelAt(path.slice(0, -1))?.keys ?? {};
+  const name = String(path.at(-1));
   return Object.hasOwn(keys, name) ? keys[name]!.description : "";
 }
 
@@ -219,31 +248,36 @@ function dotted(path: Path): string {
 }
 
 function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = JSON.stringify(value) ?? String(value); // no cycles: see ConfigDocument.toValue
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
 /** One error for all problems; its place is the first problem's. */
 function toError(problems: Problem[], document: ConfigDocument, overrides: Override[]): EftError {
   const given = overrides.map(({ key }) => toPath(key));
-  const located = problems.map((problem) => {
-    const override = given.findIndex((path) =>
-      dotted(path) === dotted(problem.path) || dotted(problem.path).startsWith(`${dotted(path)}.`)
+  const located = problems.slice(0, MAX_LOCATED).map((problem) => {
+    const place: Place = document.place(problem.path, problem.what);
+    const path = `${dotted(problem.path)}.`;
+    const isGiven = given.some((each) =>
+      path.startsWith(`${dotted(each)}.`) ||
+      place.line === undefined && `${dotted(each)}.`.startsWith(path)
     );
-    const place: Place = override >= 0 ? {} : document.place(problem.path, problem.what);
-    const prefix = override >= 0 ? "on the command line: " : "";
-    return { place, message: prefix + problem.message };
+    if (isGiven) return { place: {}, message: `on the command line: ${problem.message}` };
+    return { place, message: problem.message };
   });
   const rank = ({ line = 0, column = 0 }: Place) => line * 1e6 + column;
   located.sort((a, b) => rank(a.place) - rank(b.place));
   const first = located[0]!;
   if (located.length === 1) return new EftError("config", first.message, first.place);
-  const lines = located.map(({ place: { line, column }, message }) =>
+  const more = problems.length - MAX_PROBLEMS;
+  const lines = located.slice(0, MAX_PROBLEMS).map(({ place: { line, column }, message }) =>
     line === undefined ? `  ${message}` : `  ${line}:${column}: ${message}`
   );
   return new EftError(
     "config",
-    [`${located.length} problems`, ...lines].join("\n"),
+    [`${problems.length} problems`, ...lines, more > 0 ? `  and ${more} more` : []].flat().join(
+      "\n",
+    ),
     located.find(({ place }) => place.line !== undefined)?.place ?? first.place,
   );
 }

@@ -1,12 +1,26 @@
 // The YAML text as a document that remembers where each value stands, so that every message about a
 // value can point at its line and column.
-import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
+import {
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from "yaml";
 import { EftError, type Place } from "../errors.ts";
 
 export type Path = (string | number)[];
 
 /** Enough for anchors that a person writes; a "billion laughs" file needs far more. */
 const MAX_ALIASES = 100;
+/** Characters; the longest example of Axolotl has 4,000. */
+const MAX_LENGTH = 200_000;
+/** Mappings and lists within one another; a configuration has four. */
+const MAX_DEPTH = 50;
+const TOO_DEEP = "the YAML nests lists and mappings too deeply; a configuration needs four levels.";
 
 export class ConfigDocument {
   readonly document: Document;
@@ -16,16 +30,33 @@ export class ConfigDocument {
   /** Throws an EftError for text that is not one YAML mapping. */
   constructor(text: string, file: string) {
     this.#file = file;
+    const fail = (message: string) => new EftError("config", message, { file });
+    if (text.length > MAX_LENGTH) {
+      throw fail(
+        `the file has ${text.length} characters, which no configuration needs; is it data?`,
+      );
+    }
     // `merge` for `<<: *anchor`, which PyYAML, and so Axolotl, understands.
-    this.document = parseDocument(text, {
-      lineCounter: this.#lines,
-      prettyErrors: false,
-      merge: true,
-    });
-    const [error] = this.document.errors;
+    try {
+      this.document = parseDocument(text, {
+        lineCounter: this.#lines,
+        prettyErrors: false,
+        merge: true,
+        uniqueKeys: false, // the library compares every key with every other
+      });
+    } catch (error) {
+      if (error instanceof RangeError) throw fail(TOO_DEEP); // the stack is full
+      throw fail(`the YAML cannot be read: ${(error as Error).message}.`);
+    }
+    const [error] = [...this.document.errors, ...this.document.warnings];
     if (error) {
       const place = this.#place(error.pos[0]);
-      throw new EftError("config", this.#explain(error.code, error.message, error.pos), place);
+      throw new EftError("config", this.#explain(error.code, error.message), place);
+    }
+    try {
+      this.#checkUnique(this.document.contents);
+    } catch (error) {
+      throw error instanceof RangeError ? fail(TOO_DEEP) : error;
     }
     const { contents } = this.document;
     if (contents === null || (isScalar(contents) && contents.value === null)) {
@@ -46,33 +77,42 @@ export class ConfigDocument {
     }
   }
 
-  #explain(code: string, message: string, pos: [number, number]): string {
-    if (code === "DUPLICATE_KEY") {
-      const key = this.#duplicateKey(pos[0]);
-      return `${key ? `\`${key}\`` : "this key"} is set twice; keep one of the two lines.`;
-    }
+  #explain(code: string, message: string): string {
     if (code === "MULTIPLE_DOCS") return "the file holds several YAML documents; expected one.";
     return `the YAML cannot be read: ${message}.`;
   }
 
-  #duplicateKey(offset: number): string | undefined {
-    let found: string | undefined;
-    const search = (node: unknown) => {
-      if (!isMap(node)) return;
-      for (const { key, value } of node.items) {
-        if (isScalar(key) && key.range?.[0] === offset) found = String(key.value);
-        search(value);
-      }
-    };
-    search(this.document.contents);
-    return found;
+  /** Throws for a key that a mapping holds twice. */
+  #checkUnique(root: unknown) {
+    visit(root as Node, {
+      Map: (_, map) => {
+        const seen = new Set<unknown>();
+        for (const { key } of map.items) {
+          if (!isScalar(key) || key.value === "<<") continue;
+          const name = String(key.value);
+          if (seen.has(name)) {
+            throw new EftError(
+              "config",
+              `\`${name}\` is set twice; keep one of the two lines.`,
+              this.#place(key.range?.[0] ?? 0),
+            );
+          }
+          seen.add(name);
+        }
+      },
+    });
   }
 
   /** The plain value of the whole document. */
   toValue(): Record<string, unknown> {
     try {
-      return this.document.toJS({ maxAliasCount: MAX_ALIASES });
+      const value = this.document.toJS({ maxAliasCount: MAX_ALIASES });
+      if (depth(value) > MAX_DEPTH) {
+        throw new EftError("config", TOO_DEEP, { file: this.#file }); // or an anchor within itself
+      }
+      return value;
     } catch (error) {
+      if (error instanceof EftError) throw error;
       const reason = (error as Error).message;
       throw new EftError(
         "config",
@@ -113,4 +153,13 @@ export class ConfigDocument {
 /** An empty value (`key:`) has a range, but nothing to point at. */
 function hasText(node: unknown): boolean {
   return isNode(node) && !!node.range && node.range[1] > node.range[0];
+}
+
+/** How many mappings and lists stand within one another, at most one more than allowed. */
+function depth(value: unknown, above = 0): number {
+  if (typeof value !== "object" || value === null || above > MAX_DEPTH) return above;
+  return Object.values(value).reduce(
+    (most: number, each) => most > MAX_DEPTH ? most : Math.max(most, depth(each, above + 1)),
+    above + 1,
+  );
 }

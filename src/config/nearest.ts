@@ -22,7 +22,7 @@ function distance(a: string, b: string): number {
 /** The name of `names` nearest to `name`, unless none is near (a third of its letters differ). */
 export function nearest(name: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
+  let least = Math.max(name.length < 5 ? 1 : 2, Math.floor(name.length / 3)) + 1;
   for (const candidate of names) {
     if (Math.abs(candidate.length - name.length) >= least) continue;
     const found = distance(name.toLowerCase(), candidate.toLowerCase());

@@ -5,8 +5,9 @@ import { isCollection, isSeq, parse } from "yaml";
 import type { z } from "zod";
 import { EftError } from "../errors.ts";
 import type { ConfigDocument, Path } from "./document.ts";
-import { DATASET_KEYS, type Key, KEYS, SPECIAL_TOKEN_KEYS } from "./keys.ts";
-import { ALIASES, NO_EFFECT, NOT_YET } from "./other_keys.ts";
+import { KEYS, OTHER_KEYS } from "./keys.ts";
+import { levelAt } from "./levels.ts";
+import { ALIASES } from "./names.ts";
 
 export interface Override {
   /** The key, with dots into lists and mappings: `datasets.0.path`. */
@@ -17,8 +18,7 @@ export interface Override {
 /** The names of all keys of a configuration, working or not. */
 export const knownKeys: ReadonlySet<string> = new Set([
   ...Object.keys(KEYS),
-  ...NO_EFFECT.keys(),
-  ...NOT_YET.keys(),
+  ...Object.keys(OTHER_KEYS),
   ...Object.keys(ALIASES),
 ]);
 
@@ -49,13 +49,10 @@ export function parseOverrides(args: string[]): { overrides: Override[]; rest: s
       rest.push(arg);
     } else if (assigned !== undefined) {
       overrides.push({ key, value: assigned });
-    } else if (NO_EFFECT.has(key)) {
-      // Whether it takes a value is not recorded; a configuration file is not one.
-      const isValue = next !== undefined && !/^--|\.ya?ml$/.test(next);
-      if (isValue) i++;
-      overrides.push({ key, value: isValue ? next : "true" });
     } else if (takesFlag(key)) {
-      const isWord = next !== undefined && /^(true|false)$/i.test(next);
+      const schema = schemaAt(toPath(key))!;
+      const isWord = next !== undefined && !/^--|\.ya?ml$/.test(next) &&
+        schema.safeParse(typed(next, schema)).success;
       if (isWord) i++;
       overrides.push({ key, value: isWord ? next : "true" });
     } else if (next !== undefined && !next.startsWith("--")) {
@@ -72,11 +69,10 @@ function isKnown(key: string): boolean {
   return knownKeys.has(key.split(".")[0]!);
 }
 
-/** Whether a key is true or false, so that it can stand alone. */
+/** Whether a key can be true or false, so that it can stand alone. */
 function takesFlag(key: string): boolean {
-  if (NO_EFFECT.has(key)) return true;
   const schema = schemaAt(toPath(key));
-  return !!schema && schema.safeParse(true).success && !schema.safeParse("text").success;
+  return !!schema && schema.safeParse(true).success && !schema.safeParse("any text").success;
 }
 
 export function toPath(key: string): Path {
@@ -85,14 +81,13 @@ export function toPath(key: string): Path {
   return [name, ...others.map((part) => /^\d+$/.test(part) ? Number(part) : part)];
 }
 
-function schemaAt([first, second, third, ...more]: Path): z.ZodType | undefined {
-  const find = (keys: Record<string, Key>, name: string | number | undefined) =>
-    typeof name === "string" && Object.hasOwn(keys, name) ? keys[name]!.schema : undefined;
-  if (more.length > 0) return undefined;
-  if (second === undefined) return find(KEYS, first);
-  if (first === "special_tokens" && third === undefined) return find(SPECIAL_TOKEN_KEYS, second);
-  if (first === "datasets" || first === "test_datasets") return find(DATASET_KEYS, third);
-  return undefined;
+function schemaAt(path: Path): z.ZodType | undefined {
+  const level = levelAt(path.slice(0, -1));
+  const name = String(path.at(-1));
+  if (level && Object.hasOwn(level.keys, name)) return level.keys[name]!.schema;
+  if (level && Object.hasOwn(level.others, name)) return level.others[name]!.schema;
+  const dotted = path.join(".");
+  return Object.hasOwn(OTHER_KEYS, dotted) ? OTHER_KEYS[dotted]!.schema : undefined;
 }
 
 /** Writes a setting into the document; throws an EftError when there is no such place in it. */
@@ -128,7 +123,7 @@ export function applyOverride({ document }: ConfigDocument, { key, value }: Over
 function typed(value: string, schema: z.ZodType | undefined): unknown {
   let read: unknown;
   try {
-    read = parse(value);
+    read = parse(value, { logLevel: "error" });
   } catch {
     return value;
   }

@@ -2,7 +2,7 @@
 // apart (positions and segment starts) and targets already shifted by one.
 import { assert } from "../errors.ts";
 import { RandomStream } from "../random.ts";
-import { packFirstFit, packingEfficiency, packSequential } from "./pack.ts";
+import { BIN_SIZE, GROUP_SIZE, packFirstFit, packingEfficiency, packSequential } from "./pack.ts";
 import { IGNORE, type Sample } from "./sample.ts";
 
 /** One micro batch; every array has rows * length elements, row after row. */
@@ -40,8 +40,16 @@ export interface BatchOptions {
   padToSequenceLen: boolean;
   padId: number;
   seed: number;
-  /** Keep the order of the samples (evaluation). */
+  /** Keep the order of the samples (evaluation, `curriculum_sampling`). */
   sequential?: boolean;
+  /** Pack neighbours only (`sample_packing_sequentially`); so does `sequential`. */
+  packInOrder?: boolean;
+  /** Rows of like length together, in no fixed order otherwise (`group_by_length`). */
+  groupByLength?: boolean;
+  /** `sample_packing_group_size` */
+  packingGroup?: number;
+  /** `sample_packing_bin_size` */
+  packingBin?: number;
   /** Rows of other lengths are padded to a multiple of this, so that there are few shapes. */
   lengthMultiple?: number;
 }
@@ -55,7 +63,15 @@ export class Batches {
   constructor(samples: readonly Sample[], options: BatchOptions) {
     assert(samples.length > 0, "batches of no samples");
     this.#samples = samples;
-    this.#options = { sequential: false, lengthMultiple: 64, ...options };
+    this.#options = {
+      sequential: false,
+      packInOrder: false,
+      groupByLength: false,
+      packingGroup: GROUP_SIZE,
+      packingBin: BIN_SIZE,
+      lengthMultiple: 64,
+      ...options,
+    };
     this.#lengths = Uint32Array.from(samples, (sample) => sample.tokens.length);
     for (const length of this.#lengths) {
       assert(length <= options.sequenceLen, `a sample of ${length} tokens was not dropped`);
@@ -103,21 +119,39 @@ export class Batches {
   /** Which samples stand in which row in this epoch. */
   #rows(epoch: number): number[][] {
     if (this.#planned?.epoch === epoch) return this.#planned.rows;
-    const { packing, sequential, seed, sequenceLen } = this.#options;
+    const { packing, sequential, packInOrder, groupByLength, seed, sequenceLen } = this.#options;
+    const { packingGroup, packingBin } = this.#options;
     const order = Uint32Array.from(this.#lengths, (_, i) => i);
     const random = new RandomStream(seed, epoch);
     if (!sequential) random.shuffle(order);
     let rows: number[][];
     if (!packing) {
+      if (groupByLength && !sequential) this.#groupByLength(order);
       rows = Array.from(order, (index) => [index]);
-    } else if (sequential) {
-      rows = packSequential(this.#lengths, sequenceLen, order);
+    } else if (sequential || packInOrder) {
+      rows = packSequential(this.#lengths, sequenceLen, order, packingBin);
     } else {
-      rows = packFirstFit(this.#lengths, sequenceLen, order);
+      rows = packFirstFit(this.#lengths, sequenceLen, order, packingGroup, packingBin);
       random.shuffle(rows); // first-fit decreasing leaves the long samples in front
     }
     this.#planned = { epoch, rows };
     return rows;
+  }
+
+  /**
+   * Sorts within groups of 50 batches, longest first, and begins with the longest sample of all, so
+   * that a lack of memory shows at once (transformers' LengthGroupedSampler).
+   */
+  #groupByLength(order: Uint32Array) {
+    const lengths = this.#lengths, size = 50 * this.#options.microBatchSize;
+    let longest = 0;
+    for (let start = 0; start < order.length; start += size) {
+      order.subarray(start, start + size).sort((a, b) => lengths[b]! - lengths[a]! || a - b);
+      if (lengths[order[start]!]! > lengths[order[longest]!]!) longest = start;
+    }
+    const first = order[0]!;
+    order[0] = order[longest]!;
+    order[longest] = first;
   }
 
   #length(rows: number[][]): number {

@@ -4,7 +4,9 @@
 import { assert } from "../errors.ts";
 
 /** Samples are packed within groups of this many, as in Axolotl (`sample_packing_group_size`). */
-const GROUP_SIZE = 100_000;
+export const GROUP_SIZE = 100_000;
+/** No bin holds more samples than this, as in Axolotl (`sample_packing_bin_size`). */
+export const BIN_SIZE = 200;
 
 /**
  * First-fit decreasing: bins of indices into `lengths` whose lengths add up to at most `capacity`.
@@ -15,11 +17,13 @@ export function packFirstFit(
   capacity: number,
   order: ArrayLike<number>,
   groupSize = GROUP_SIZE,
+  binSize = BIN_SIZE,
 ): number[][] {
   const bins: number[][] = [];
   for (let start = 0; start < order.length; start += groupSize) {
     const end = Math.min(start + groupSize, order.length);
-    packGroup(lengths, capacity, byDecreasingLength(lengths, capacity, order, start, end), bins);
+    const sorted = byDecreasingLength(lengths, capacity, order, start, end);
+    packGroup(lengths, capacity, sorted, binSize, bins);
   }
   return bins;
 }
@@ -29,13 +33,14 @@ export function packSequential(
   lengths: ArrayLike<number>,
   capacity: number,
   order: ArrayLike<number>,
+  binSize = BIN_SIZE,
 ): number[][] {
   const bins: number[][] = [];
   let room = -1;
   for (let i = 0; i < order.length; i++) {
     const index = order[i]!;
     const length = checkedLength(lengths, index, capacity);
-    if (length > room) {
+    if (length > room || bins.at(-1)!.length >= binSize) {
       bins.push([]);
       room = capacity;
     }
@@ -88,6 +93,7 @@ function packGroup(
   lengths: ArrayLike<number>,
   capacity: number,
   order: Uint32Array,
+  binSize: number,
   bins: number[][],
 ) {
   let leaves = 1;
@@ -101,7 +107,7 @@ function packGroup(
     const bin = firstBin + node - leaves;
     if (bin === bins.length) bins.push([]);
     bins[bin]!.push(index);
-    room[node]! -= length;
+    room[node] = bins[bin]!.length < binSize ? room[node]! - length : -1; // -1 is full
     for (node >>= 1; node > 0; node >>= 1) {
       room[node] = Math.max(room[2 * node]!, room[2 * node + 1]!);
     }

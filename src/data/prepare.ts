@@ -4,42 +4,57 @@ import type { Config } from "../config/config.ts";
 import { EftError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { RandomStream } from "../random.ts";
-import { findFormat } from "./formats/index.ts";
+import type { BatchOptions } from "./batches.ts";
+import { type DatasetOptions, type Placed, readDataset } from "./dataset.ts";
+import { SampleSet } from "./duplicates.ts";
+import type { DatasetKeys } from "./formats/format.ts";
+import { cacheKey, readCache, writeCache } from "./prepared_cache.ts";
+import { type DataReport, drop, emptyReport, examine, nothingLeft } from "./report.ts";
 import { countTrained, type Sample } from "./sample.ts";
-import { readRows, type SourceRow } from "./sources/json.ts";
+import type { DatasetSource, SourceOptions } from "./sources/rows.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** The stream of the shuffle; the streams below it are the epochs' (batches.ts). */
-const MERGE_STREAM = 0x4d455247;
+export type { DataReport } from "./report.ts";
 
-export interface DataReport {
-  /** Rows read, of all data sets. */
-  rows: number;
-  /** Samples that were left out, of all data sets. */
-  dropped: { tooLong: number; tooShort: number; untrained: number };
-  /** Tokens of the training samples, and how many of them give a loss. */
-  tokens: number;
-  trainedTokens: number;
-}
+/** The streams of the shuffles; the streams below them are the epochs' (batches.ts). */
+const MERGE_STREAM = 0x4d455247, DATASET_STREAM = 0x44530000;
 
 export interface Prepared {
   train: Sample[];
   evaluation: Sample[];
   report: DataReport;
+  /** Whether the samples came from `dataset_prepared_path`. */
+  cached: boolean;
 }
 
-type DatasetConfig = Config["datasets"][number];
+export interface PrepareOptions extends SourceOptions {
+  /** Write the cache even where `dataset_prepared_path` is not set, here. */
+  cacheFolder?: string;
+}
 
-interface Placed {
-  sample: Sample;
-  file: string;
-  line: number;
+type Dataset = DatasetKeys & DatasetSource;
+
+/** Keys that data preparation reads; those that the configuration does not type yet are optional. */
+interface DataKeys {
+  datasets?: Dataset[];
+  test_datasets?: Dataset[];
+  pretraining_dataset?: Dataset[];
+  streaming?: boolean;
+  max_steps?: number;
+  dataset_prepared_path?: string;
+  dataset_exact_deduplication?: boolean;
+  dataset_shard_num?: number;
+  dataset_shard_idx?: number;
+  shuffle_before_merging_datasets?: boolean;
+  skip_prepare_dataset?: boolean;
+  val_set_size?: number;
 }
 
 export async function prepareData(
   host: Host,
   config: Config,
   tokenizer: Tokenizer,
+  options: PrepareOptions = {},
 ): Promise<Prepared> {
   if (tokenizer.eosId === undefined) {
     throw new EftError(
@@ -48,27 +63,64 @@ export async function prepareData(
         "could not end; set `special_tokens: {eos_token: ...}` to one of its vocabulary.",
     );
   }
-  const report: DataReport = {
-    rows: 0,
-    dropped: { tooLong: 0, tooShort: 0, untrained: 0 },
-    tokens: 0,
-    trainedTokens: 0,
-  };
-  const load = async (datasets: DatasetConfig[], shuffle: boolean) => {
+  const folder = (config as DataKeys).dataset_prepared_path ?? options.cacheFolder;
+  if (folder === undefined) return await prepare(host, config, tokenizer, options);
+  const key = await cacheKey(host, config, tokenizer, options);
+  const found = await readCache(host, folder, key);
+  if (found) return found;
+  const prepared = await prepare(host, config, tokenizer, options);
+  await writeCache(host, folder, key, prepared);
+  return prepared;
+}
+
+async function prepare(
+  host: Host,
+  config: Config,
+  tokenizer: Tokenizer,
+  sources: SourceOptions,
+): Promise<Prepared> {
+  const keys = config as unknown as DataKeys & Config;
+  const report = emptyReport();
+  const seen = keys.dataset_exact_deduplication ? new SampleSet() : undefined;
+
+  const load = async (datasets: Dataset[], isTrain: boolean) => {
     const placed: Placed[] = [];
-    for (const dataset of datasets) {
-      await readDataset(host, config, tokenizer, dataset, placed, report);
+    for (const [i, dataset] of datasets.entries()) {
+      const own: Placed[] = [];
+      const options: DatasetOptions = { ...sources, phase: isTrain ? "train" : "test" };
+      if (isTrain) options.enough = enoughFor(keys);
+      await readDataset(host, config, tokenizer, dataset, own, report, options);
+      if (isTrain && keys.shuffle_before_merging_datasets) {
+        new RandomStream(config.seed, DATASET_STREAM + i).shuffle(own);
+      }
+      for (const each of own) placed.push(each); // a spread of many would overflow the stack
     }
-    if (shuffle) new RandomStream(config.seed, MERGE_STREAM).shuffle(placed);
-    return placed.flatMap((each) => fit(each, config, report) ?? []);
+    const shuffles = isTrain && config.shuffle_merged_datasets && !isStreamed(keys);
+    if (shuffles) new RandomStream(config.seed, MERGE_STREAM).shuffle(placed);
+    return placed.flatMap((each) => {
+      if (keys.skip_prepare_dataset) return each.sample;
+      const sample = fit(each, config, report);
+      if (!sample) return [];
+      if (seen && !seen.add(sample)) {
+        drop(report, { file: each.file, line: each.line, reason: "duplicate" });
+        return [];
+      }
+      return sample;
+    });
   };
 
-  let train = await load(config.datasets, config.shuffle_merged_datasets);
-  if (train.length === 0) throw nothingLeft("datasets", config, report);
+  const isPretraining = keys.pretraining_dataset !== undefined;
+  const name = isPretraining ? "pretraining_dataset" : "datasets";
+  let train = await load((isPretraining ? keys.pretraining_dataset : keys.datasets) ?? [], true);
+  if (keys.dataset_shard_num !== undefined) {
+    const { dataset_shard_num: shards, dataset_shard_idx: shard = 0 } = keys;
+    train = train.filter((_, i) => i % shards === shard);
+  }
+  if (train.length === 0) throw nothingLeft(name, config, report);
   let evaluation: Sample[] = [];
-  if (config.test_datasets) {
+  if (keys.test_datasets) {
     const before = structuredClone(report);
-    evaluation = await load(config.test_datasets, false);
+    evaluation = await load(keys.test_datasets, false);
     if (evaluation.length === 0) throw nothingLeft("test_datasets", config, report, before);
   } else if (config.val_set_size > 0) {
     const { val_set_size: size } = config;
@@ -83,53 +135,35 @@ export async function prepareData(
     evaluation = train.slice(-count);
     train = train.slice(0, -count);
   }
-  for (const sample of train) {
-    report.tokens += sample.tokens.length;
-    report.trainedTokens += countTrained(sample);
-  }
-  return { train, evaluation, report };
+  examine(report, train, tokenizer, config.sequence_len);
+  return { train, evaluation, report, cached: false };
 }
 
-async function readDataset(
-  host: Host,
-  config: Config,
-  tokenizer: Tokenizer,
-  dataset: DatasetConfig,
-  placed: Placed[],
-  report: DataReport,
-) {
-  const format = findFormat(dataset.type)!; // the configuration was checked
-  const context = {
-    tokenizer,
-    sequenceLen: config.sequence_len,
-    trainOnInputs: config.train_on_inputs,
-    field: dataset.field,
-  };
-  for await (const row of datasetRows(host, dataset)) {
-    report.rows++;
-    for (const sample of format.tokenize(row, context)) {
-      placed.push({ sample, file: row.file, line: row.line });
+function isStreamed(keys: DataKeys): boolean {
+  return keys.pretraining_dataset !== undefined || keys.streaming === true;
+}
+
+/** Streamed data is read only as far as `max_steps` will use it. */
+function enoughFor(keys: DataKeys & Config): ((placed: Placed[]) => boolean) | undefined {
+  if (!isStreamed(keys) || keys.max_steps === undefined) return undefined;
+  const rows = keys.max_steps * keys.gradient_accumulation_steps * keys.micro_batch_size;
+  const wanted = keys.sample_packing ? rows * keys.sequence_len : rows;
+  let counted = 0, tokens = 0;
+  return (placed) => {
+    for (; counted < placed.length; counted++) {
+      tokens += keys.sample_packing ? placed[counted]!.sample.tokens.length : 1;
     }
-  }
-}
-
-async function* datasetRows(host: Host, dataset: DatasetConfig): AsyncGenerator<SourceRow, void> {
-  const { path, data_files: files } = dataset;
-  if (files === undefined) return yield* readRows(host, path);
-  // `path: json` with `data_files` names a reader, not a folder, in the datasets library.
-  const isReader = path === "json" && await host.kind(path) === undefined;
-  for (const file of typeof files === "string" ? [files] : files) {
-    yield* readRows(host, isReader ? file : `${path}/${file}`);
-  }
+    return tokens >= wanted;
+  };
 }
 
 /** The sample as it will be trained on, or undefined when it is dropped. */
 function fit(placed: Placed, config: Config, report: DataReport): Sample | undefined {
   let { sample } = placed;
+  const { file, line } = placed;
   const length = sample.tokens.length, limit = config.sequence_len;
   if (length > limit) {
     if (config.excess_length_strategy === "raise") {
-      const { file, line } = placed;
       throw new EftError(
         "data",
         `the row has at least ${length} tokens, more than sequence_len (${limit}), and ` +
@@ -138,38 +172,54 @@ function fit(placed: Placed, config: Config, report: DataReport): Sample | undef
       );
     }
     if (config.excess_length_strategy === "drop") {
-      report.dropped.tooLong++;
+      drop(report, { file, line, reason: "tooLong" });
       return undefined;
     }
     sample = { tokens: sample.tokens.slice(0, limit), labels: sample.labels.slice(0, limit) };
   }
   if (length < config.min_sample_len) {
-    report.dropped.tooShort++;
+    drop(report, { file, line, reason: "tooShort" });
     return undefined;
   }
   // Axolotl drops these only when it packs; a batch without any trained token has no mean loss.
   if (countTrained(sample) === 0) {
-    report.dropped.untrained++;
+    drop(report, { file, line, reason: "untrained" });
     return undefined;
   }
   return sample;
 }
 
-function nothingLeft(
-  key: string,
+/** How a run makes batches of its samples. */
+export function batchOptions(
   config: Config,
-  { rows, dropped }: DataReport,
-  before?: DataReport,
-): EftError {
-  const more = (name: keyof DataReport["dropped"]) => dropped[name] - (before?.dropped[name] ?? 0);
-  return new EftError(
-    "data",
-    `no sample of \`${key}\` is left: of ${rows - (before?.rows ?? 0)} rows, ${more("tooLong")} ` +
-      `samples are longer than sequence_len (${config.sequence_len}), ${
-        more("tooShort")
-      } shorter ` +
-      `than min_sample_len (${config.min_sample_len}), ${
-        more("untrained")
-      } have nothing to train on.`,
-  );
+  padId: number,
+  purpose: "train" | "evaluation",
+): BatchOptions {
+  const keys = config as Config & {
+    group_by_length?: boolean;
+    curriculum_sampling?: boolean;
+    sample_packing_sequentially?: boolean;
+    sample_packing_group_size?: number;
+    sample_packing_bin_size?: number;
+    pad_to_multiple_of?: number;
+  };
+  const isTrain = purpose === "train";
+  return {
+    microBatchSize: isTrain ? config.micro_batch_size : config.eval_batch_size,
+    sequenceLen: config.sequence_len,
+    packing: isTrain ? config.sample_packing : config.eval_sample_packing,
+    padToSequenceLen: config.pad_to_sequence_len,
+    padId,
+    seed: config.seed,
+    sequential: !isTrain || keys.curriculum_sampling === true,
+    packInOrder: !isTrain || keys.sample_packing_sequentially === true,
+    groupByLength: isTrain && keys.group_by_length === true,
+    ...(keys.pad_to_multiple_of === undefined ? {} : { lengthMultiple: keys.pad_to_multiple_of }),
+    ...(keys.sample_packing_group_size === undefined
+      ? {}
+      : { packingGroup: keys.sample_packing_group_size }),
+    ...(keys.sample_packing_bin_size === undefined
+      ? {}
+      : { packingBin: keys.sample_packing_bin_size }),
+  };
 }

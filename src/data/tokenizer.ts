@@ -3,6 +3,7 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { EftError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { fastEncoder } from "./fast_encode.ts";
 
 /** Tokens chosen in the YAML (`special_tokens`); each must be in the vocabulary. */
 export interface SpecialTokens {
@@ -20,6 +21,8 @@ export interface Tokenizer {
   encode(text: string, options: { bos: boolean }): number[];
   decode(ids: ArrayLike<number>, options?: { skipSpecial?: boolean }): string;
   tokenToId(token: string): number | undefined;
+  /** How many bytes of UTF-8 a token stands for. */
+  byteLength(id: number): number;
   bos?: string;
   eos?: string;
   bosId?: number;
@@ -100,11 +103,13 @@ export async function loadTokenizer(
   for (const each of [bosId, eosId, id(pad)]) if (each !== undefined) specialIds.add(each);
   let vocabSize = 0;
   for (const tokenId of vocabulary.values()) vocabSize = Math.max(vocabSize, tokenId + 1);
+  const encodeText = fastEncoder(inner, description) ??
+    ((text: string) => inner.encode(text, { add_special_tokens: false }).ids);
   const chatTemplate = await readChatTemplate(host, folder, config);
 
   return {
     encode(text, options) {
-      const ids = inner.encode(text, { add_special_tokens: false }).ids;
+      const ids = encodeText(text);
       if (options.bos && habits.addsBos) ids.unshift(bosId!);
       return ids;
     },
@@ -115,6 +120,7 @@ export async function loadTokenizer(
       return inner.decode(kept, { clean_up_tokenization_spaces: clean });
     },
     tokenToId: (token) => inner.token_to_id(token),
+    byteLength: byteLengths(inner, description),
     ...(bos === undefined ? {} : { bos, bosId: bosId! }),
     ...(eos === undefined ? {} : { eos, eosId: eosId! }),
     padId: id(pad) ?? 0,
@@ -168,6 +174,20 @@ async function readChatTemplate(host: Host, folder: string, config: Json) {
   // Several named templates: the one named "default", as in transformers.
   const found = template.find((each) => each?.name === "default")?.template;
   return typeof found === "string" ? found : undefined;
+}
+
+/** Byte-level alphabets have one character per byte, others write a space as "▁" and bytes as <0x41>. */
+function byteLengths(inner: HuggingFaceTokenizer, description: Json): (id: number) => number {
+  const byteLevel = JSON.stringify(description.decoder ?? null).includes('"ByteLevel"');
+  const added = inner.get_added_tokens_decoder();
+  const encoder = new TextEncoder();
+  return (id) => {
+    const token = inner.id_to_token(id) ?? "";
+    if (added.has(id)) return encoder.encode(token).length;
+    if (byteLevel) return [...token].length;
+    if (/^<0x[0-9A-F]{2}>$/.test(token)) return 1;
+    return encoder.encode(token.replaceAll("▁", " ").replace(/^##/, "")).length;
+  };
 }
 
 /** A special token is written as text or as an object with `content`. */

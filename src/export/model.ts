@@ -14,7 +14,7 @@ export async function writeModel(
   host: Host,
   folder: string,
   memory: Memory,
-  { model, storedDtype }: LoadedModel,
+  { model, folder: source, storedDtype }: LoadedModel,
   config: Config,
 ): Promise<void> {
   const dtype = config.float32 ? "F32" : storedDtype;
@@ -23,7 +23,7 @@ export async function writeModel(
   );
   await writeSafetensors(host, `${folder}/model.safetensors`, tensors);
   for (const name of descriptions) {
-    const path = `${config.base_model}/${name}`;
+    const path = `${source}/${name}`;
     if (await host.kind(path) === "file") {
       await host.write(`${folder}/${name}`, await host.readText(path));
     }

@@ -10,8 +10,15 @@ interface Store {
   list(path: string): Promise<string[]>;
   file(path: string): Promise<Blob | undefined>;
   write(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  append(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void>;
   makeFolder(path: string): Promise<void>;
   remove(path: string): Promise<void>;
+}
+
+/** The host of a page also takes files that a person dropped or chose. */
+export interface BrowserHost extends Host {
+  /** Offers files under a path each, until the page is closed; they hide files of the same path. */
+  mount(files: Iterable<[path: string, content: Blob]>): void;
 }
 
 /**
@@ -19,12 +26,14 @@ interface Store {
  * that it offers, as `{ path: size in bytes }`, since a web server can neither list nor be relied
  * on to answer 404.
  */
-export async function browserHost(base: string): Promise<Host> {
+export async function browserHost(base: string): Promise<BrowserHost> {
   const store = await openPrivateFolder() ?? new MemoryStore();
   const site = await openSite(base);
+  const mounted = new MemoryStore();
 
   async function blob(path: string): Promise<Blob> {
-    const found = await store.file(normal(path)) ?? await site.file(normal(path));
+    const found = await mounted.file(normal(path)) ?? await store.file(normal(path)) ??
+      await site.file(normal(path));
     if (!found) throw new Error(`there is no file ${path}`);
     return found;
   }
@@ -42,17 +51,25 @@ export async function browserHost(base: string): Promise<Host> {
   }
 
   async function kind(path: string): Promise<"file" | "folder" | undefined> {
-    return await store.kind(normal(path)) ?? site.kind(normal(path));
+    return await mounted.kind(normal(path)) ?? await store.kind(normal(path)) ??
+      site.kind(normal(path));
   }
 
   return {
     name: "browser",
+    cacheFolder: "cache",
+    env: () => undefined,
     kind,
+
+    mount(files) {
+      for (const [path, content] of files) mounted.mount(normal(path), content);
+    },
 
     async list(path) {
       if (await kind(path) !== "folder") throw new Error(`there is no folder ${path}`);
       const written = await store.kind(normal(path)) ? await store.list(normal(path)) : [];
-      return [...new Set([...written, ...site.list(normal(path))])].sort();
+      const dropped = await mounted.list(normal(path));
+      return [...new Set([...dropped, ...written, ...site.list(normal(path))])].sort();
     },
 
     async readText(path) {
@@ -76,6 +93,7 @@ export async function browserHost(base: string): Promise<Host> {
       await store.write(normal(path), typeof content === "string" ? encoded(content) : content);
     },
 
+    append: (path, content) => store.append(normal(path), content),
     makeFolder: (path) => store.makeFolder(normal(path)),
     remove: (path) => store.remove(normal(path)),
     rename: (from, to) => move(normal(from), normal(to)),
@@ -186,6 +204,19 @@ class MemoryStore implements Store {
     this.#files.set(path, new Blob(parts));
   }
 
+  async append(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    await this.makeFolder(parent(path));
+    for await (const chunk of chunks) {
+      const before = this.#files.get(path) ?? new Blob();
+      this.#files.set(path, new Blob([before, new Uint8Array(chunk)]));
+    }
+  }
+
+  mount(path: string, content: Blob): void {
+    for (let each = parent(path); each !== ""; each = parent(each)) this.#folders.add(each);
+    this.#files.set(path, content);
+  }
+
   makeFolder(path: string): Promise<void> {
     for (let each = path; each !== ""; each = parent(each)) this.#folders.add(each);
     return Promise.resolve();
@@ -231,6 +262,18 @@ class PrivateFolder implements Store {
       await stream.abort().catch(() => {}); // the first failure is the one to report
       if (isNew) await this.remove(path); // creating the handle made an empty file
       throw error;
+    }
+  }
+
+  async append(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const folder = await this.#folder(parent(path), true);
+    const handle = await folder!.getFileHandle(name(path), { create: true });
+    const stream = await handle.createWritable({ keepExistingData: true });
+    await stream.seek((await handle.getFile()).size);
+    try {
+      for await (const chunk of chunks) await stream.write(chunk as Uint8Array<ArrayBuffer>);
+    } finally {
+      await stream.close(); // also after a failure: what arrived stays
     }
   }
 

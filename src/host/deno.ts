@@ -9,6 +9,8 @@ export function denoHost(root = "."): Host {
   const at = (path: string) => resolve(root, path);
   return {
     name: "deno",
+    cacheFolder: cacheFolder(),
+    env: (name) => Deno.env.get(name) || undefined,
 
     async kind(path) {
       try {
@@ -53,12 +55,17 @@ export function denoHost(root = "."): Host {
       const partial = `${folder}/.${target.slice(folder.length + 1)}.partial-${random}`;
       try {
         if (typeof content === "string") await Deno.writeTextFile(partial, content);
-        else await writeChunks(partial, content);
+        else await writeChunks(partial, content, { write: true, createNew: true });
         await Deno.rename(partial, target);
       } catch (error) {
         await Deno.remove(partial).catch(() => {}); // the first failure is the one to report
         throw error;
       }
+    },
+
+    async append(path, content) {
+      await Deno.mkdir(parent(at(path)), { recursive: true });
+      await writeChunks(at(path), content, { append: true, create: true });
     },
 
     async makeFolder(path) {
@@ -117,8 +124,12 @@ function endsBefore(file: RandomAccessFile, offset: number, length: number): Err
   );
 }
 
-async function writeChunks(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  const file = await Deno.open(path, { write: true, createNew: true });
+async function writeChunks(
+  path: string,
+  chunks: AsyncIterable<Uint8Array>,
+  options: Deno.OpenOptions,
+): Promise<void> {
+  const file = await Deno.open(path, options);
   try {
     for await (const chunk of chunks) {
       for (let done = 0; done < chunk.length;) done += await file.write(chunk.subarray(done));
@@ -136,6 +147,17 @@ function resolve(root: string, path: string): string {
 function parent(path: string): string {
   const end = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
   return end > 0 ? path.slice(0, end) : path.slice(0, 1);
+}
+
+/** `EFT_HOME`, or a folder where the operating system wants caches to be. */
+function cacheFolder(): string {
+  const env = (name: string) => Deno.env.get(name) || undefined;
+  const home = env("HOME") ?? env("USERPROFILE") ?? ".";
+  const chosen = env("EFT_HOME");
+  if (chosen) return chosen;
+  if (Deno.build.os === "windows") return `${env("LOCALAPPDATA") ?? home}/eft/cache`;
+  if (Deno.build.os === "darwin") return `${home}/Library/Caches/eft`;
+  return `${env("XDG_CACHE_HOME") ?? `${home}/.cache`}/eft`;
 }
 
 function isAbsent(error: unknown): boolean {

@@ -22,6 +22,10 @@ export interface Engine {
 
 export interface Host {
   readonly name: "deno" | "browser";
+  /** Where downloads are kept between runs. */
+  readonly cacheFolder: string;
+  /** A variable of the environment; a page has none. */
+  env(name: string): string | undefined;
   /** "file", "folder", or undefined when nothing is there. */
   kind(path: string): Promise<"file" | "folder" | undefined>;
   /** Names (not paths) of the entries of a folder, sorted. */
@@ -33,6 +37,11 @@ export interface Host {
   open(path: string): Promise<RandomAccessFile>;
   /** Writes a file beside its place and renames it, so that the file is whole or absent. */
   write(path: string, content: string | AsyncIterable<Uint8Array>): Promise<void>;
+  /**
+   * Adds to the end of a file, or begins it. What arrived before `content` failed stays, so that a
+   * download can go on later.
+   */
+  append(path: string, content: AsyncIterable<Uint8Array>): Promise<void>;
   makeFolder(path: string): Promise<void>;
   /** Removes a file or a folder with all it holds; nothing happens when it is absent. */
   remove(path: string): Promise<void>;

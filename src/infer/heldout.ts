@@ -1,14 +1,14 @@
 // Asking questions whose answers are known, and counting the right ones.
 
 import type { Config } from "../config/config.ts";
-import { readRows } from "../data/sources/json.ts";
+import { readRows } from "../data/sources/rows.ts";
 import { textField } from "../data/formats/format.ts";
 import type { Tokenizer } from "../data/tokenizer.ts";
 import type { Memory } from "../gpu/program.ts";
 import type { Host } from "../host/host.ts";
 import type { Model } from "../model/model.ts";
 import { Generator } from "./generator.ts";
-import { promptTokens, stopTokensOf } from "./session.ts";
+import { openPrompts, stopTokensOf } from "./session.ts";
 
 export interface Question {
   instruction: string;
@@ -25,7 +25,7 @@ export interface Scored {
 /** Questions of an alpaca file. */
 export async function readQuestions(host: Host, path: string): Promise<Question[]> {
   const questions: Question[] = [];
-  for await (const row of readRows(host, path)) {
+  for await (const row of readRows(host, { path })) {
     questions.push({
       instruction: textField(row, "instruction"),
       output: textField(row, "output"),
@@ -39,13 +39,15 @@ const batch = 16;
 
 /** Answers every question greedily with the model as it now is on the device. */
 export async function score(
+  host: Host,
   questions: readonly Question[],
   config: Config,
   model: Model,
   memory: Memory,
   tokenizer: Tokenizer,
 ): Promise<Scored> {
-  const prompts = questions.map(({ instruction }) => promptTokens(config, tokenizer, instruction));
+  const { ask } = await openPrompts(host, config, tokenizer);
+  const prompts = questions.map(({ instruction }) => ask([{ role: "user", content: instruction }]));
   const longest = Math.max(
     ...questions.map(({ output }) => tokenizer.encode(output, { bos: false }).length),
   );

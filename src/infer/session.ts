@@ -2,12 +2,15 @@
 
 import { openAdapter } from "../adapter/load.ts";
 import type { Config } from "../config/config.ts";
-import { findFormat } from "../data/formats/index.ts";
+import type { Message } from "../data/chat.ts";
+import { formatContext, formatOf } from "../data/dataset.ts";
+import type { HubOptions } from "../data/hub/settings.ts";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts";
 import type { Device } from "../gpu/device.ts";
 import { Memory } from "../gpu/program.ts";
 import type { Host } from "../host/host.ts";
 import type { Model } from "../model/model.ts";
+import { resolveTokenizerFolder } from "../model/source.ts";
 import { loadWeights } from "../model/weights.ts";
 import { type LoadedModel, loadModel } from "../train/session.ts";
 import { type GenerationConfig, readGenerationConfig } from "./generation_config.ts";
@@ -33,13 +36,21 @@ export async function openInference(
   config: Config,
   device: Device,
   adapterFolder?: string,
+  onProgress?: HubOptions["onProgress"],
 ): Promise<InferenceSession> {
   const wantsAdapter = adapterFolder !== undefined || config.adapter === "lora";
   const trainedModel = !wantsAdapter &&
     await host.kind(`${config.output_dir}/model.safetensors`) === "file";
   const folder = trainedModel ? config.output_dir : config.base_model;
   const settings = { ...config, base_model: folder, adapter: undefined, reinit_weights: false };
-  const loaded = await loadModel(host, settings, device.limits, config.sequence_len, "infer");
+  const loaded = await loadModel(
+    host,
+    settings,
+    device.limits,
+    config.sequence_len,
+    "infer",
+    onProgress,
+  );
   const memory = new Memory(device);
   const adapter = wantsAdapter
     ? await openAdapter(host, adapterFolder ?? config.output_dir, loaded.model)
@@ -50,10 +61,10 @@ export async function openInference(
   loaded.lora = adapter?.lora;
   const tokenizer = await loadTokenizer(
     host,
-    config.tokenizer_config ?? config.base_model,
+    await resolveTokenizerFolder(host, config, onProgress),
     config.special_tokens,
   );
-  const generation = await readGenerationConfig(host, folder);
+  const generation = await readGenerationConfig(host, loaded.folder);
   const stopTokens = stopTokensOf(loaded.model, tokenizer);
   for (const token of generation.endTokens) stopTokens.add(token);
   return {
@@ -73,9 +84,31 @@ export function stopTokensOf(model: Model, tokenizer: Tokenizer): Set<number> {
   return stops;
 }
 
-/** The tokens of a question, put as the training data puts it. */
-export function promptTokens(config: Config, tokenizer: Tokenizer, question: string): number[] {
-  const format = findFormat(config.datasets[0].type)!;
-  const text = format.prompt ? format.prompt(question) : question;
-  return tokenizer.encode(text, { bos: true });
+export interface Prompts {
+  /** The tokens that ask the last message, the others before it where the format has them. */
+  ask(messages: readonly Message[]): number[];
+  /** Whether earlier messages count. */
+  conversational: boolean;
+}
+
+/**
+ * How questions are put: by the format of the first data set, the same that wrote the prompts of
+ * training; without one, as they are.
+ */
+export async function openPrompts(
+  host: Host,
+  config: Config,
+  tokenizer: Tokenizer,
+): Promise<Prompts> {
+  const [dataset] = config.datasets ?? [];
+  const reader = dataset?.type === undefined
+    ? undefined
+    : formatOf(dataset).open(await formatContext(host, config, tokenizer, dataset));
+  return {
+    conversational: reader?.conversational === true,
+    ask: (messages) =>
+      reader?.prompt
+        ? reader.prompt(messages)
+        : tokenizer.encode(messages.at(-1)?.content ?? "", { bos: true }),
+  };
 }

@@ -59,8 +59,11 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
   }
   let trainer: Trainer | undefined;
   try {
-    const session = await prepareSession(host, config, device.limits);
+    const session = await prepareSession(host, config, device.limits, ({ file, done, total }) => {
+      report({ event: "progress", what: `download ${file}`, done, total: total ?? done });
+    });
     const { data, loaded, totalSteps, memory } = session;
+    for (const text of data.report.notes) report({ event: "note", text });
     report({
       event: "start",
       adapter: device.summary.name,

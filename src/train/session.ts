@@ -4,7 +4,8 @@
 import { attachLora, type Lora, loraSettings } from "../adapter/lora.ts";
 import type { Config } from "../config/config.ts";
 import { Batches } from "../data/batches.ts";
-import { type Prepared, prepareData } from "../data/prepare.ts";
+import type { HubOptions } from "../data/hub/settings.ts";
+import { batchOptions, type Prepared, prepareData } from "../data/prepare.ts";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts";
 import { EftError } from "../errors.ts";
 import { openSafetensors, type SafetensorsSet } from "../files/safetensors.ts";
@@ -16,6 +17,7 @@ import type { Host } from "../host/host.ts";
 import { type ModelShape, readModelShape } from "../model/architecture.ts";
 import { type BatchInputs, batchInputs } from "../model/forward.ts";
 import { declareModel, type Model } from "../model/model.ts";
+import { modelSource, resolveModelFolder, resolveTokenizerFolder } from "../model/source.ts";
 import { findTensor, heldAs } from "../model/weights.ts";
 import { evaluationGraph, microStepGraph, type StepState, updateGraph } from "./graphs.ts";
 import { groupParameters, type ParameterGroup } from "./parameters.ts";
@@ -23,6 +25,8 @@ import { groupParameters, type ParameterGroup } from "./parameters.ts";
 /** The model of a run and the files it comes from. */
 export interface LoadedModel {
   model: Model;
+  /** The local folder of `base_model`. */
+  folder: string;
   /** Undefined when weights are drawn anew (`reinit_weights`). */
   files: SafetensorsSet | undefined;
   /** Dtype of the weights in their file, for writing a full model back. */
@@ -63,8 +67,10 @@ export async function loadModel(
   limits: Limits,
   positions: number,
   purpose: "train" | "infer" = "train",
+  onProgress?: HubOptions["onProgress"],
 ): Promise<LoadedModel> {
-  const folder = config.base_model;
+  const source = modelSource(config, onProgress);
+  const folder = await resolveModelFolder(host, config.base_model, { ...source, parts: "small" });
   const shape = await readShape(host, folder);
   if (shape.slidingWindow !== undefined && positions > shape.slidingWindow) {
     throw new EftError(
@@ -74,7 +80,11 @@ export async function loadModel(
     );
   }
   const full = purpose === "train" && !config.adapter;
-  const files = config.reinit_weights ? undefined : await openSafetensors(host, folder);
+  let files: SafetensorsSet | undefined;
+  if (!config.reinit_weights) {
+    const complete = await resolveModelFolder(host, config.base_model, source);
+    files = await openSafetensors(host, complete);
+  }
   let storedDtype: LoadedModel["storedDtype"] = "F32";
   if (files) {
     const embedding = findTensor(files, "model.embed_tokens.weight", [
@@ -90,7 +100,7 @@ export async function loadModel(
   });
   if (files) { for (const [name, { shape }] of model.tensors) findTensor(files, name, shape); }
   const lora = config.adapter === "lora" ? attachLora(model, loraSettings(config)) : undefined;
-  return { model, files, storedDtype, lora };
+  return { model, folder, files, storedDtype, lora };
 }
 
 async function readShape(host: Host, folder: string): Promise<ModelShape> {
@@ -116,12 +126,13 @@ export async function prepareSession(
   host: Host,
   config: Config,
   limits: Limits,
+  onProgress?: HubOptions["onProgress"],
 ): Promise<Session> {
   // Read the small files first: a mistake in them should not wait for the data.
-  const loaded = await loadModel(host, config, limits, config.sequence_len);
+  const loaded = await loadModel(host, config, limits, config.sequence_len, "train", onProgress);
   const tokenizer = await loadTokenizer(
     host,
-    config.tokenizer_config ?? config.base_model,
+    await resolveTokenizerFolder(host, config, onProgress),
     config.special_tokens,
   );
   const { model, lora } = loaded;
@@ -132,21 +143,16 @@ export async function prepareSession(
         `${model.shape.vocabulary}. They do not belong together.`,
     );
   }
-  const data = await prepareData(host, config, tokenizer);
+  const data = await prepareData(host, config, tokenizer, {
+    token: modelSource(config).token,
+    onProgress,
+  });
 
-  const batches = (samples: typeof data.train, size: number, packing: boolean, ordered: boolean) =>
-    new Batches(samples, {
-      microBatchSize: size,
-      sequenceLen: config.sequence_len,
-      packing,
-      padToSequenceLen: config.pad_to_sequence_len,
-      padId: tokenizer.padId,
-      seed: config.seed,
-      sequential: ordered,
-    });
-  const trainBatches = batches(data.train, config.micro_batch_size, config.sample_packing, false);
+  const batches = (samples: typeof data.train, purpose: "train" | "evaluation") =>
+    new Batches(samples, batchOptions(config, tokenizer.padId, purpose));
+  const trainBatches = batches(data.train, "train");
   const evaluationBatches = data.evaluation.length > 0
-    ? batches(data.evaluation, config.eval_batch_size, config.eval_sample_packing, true)
+    ? batches(data.evaluation, "evaluation")
     : undefined;
 
   const trained = lora

@@ -33,6 +33,11 @@ Deno.test("arguments are split into settings and the rest", () => {
     [["--no-sample-packing", "x"], [["sample_packing", "false"]], ["x"]],
     [["--flash-attention", "c.yml"], [["flash_attention", "true"]], ["c.yml"]],
     [["--no-flash-attention"], [["flash_attention", "false"]], []],
+    [["--bf16", "c.yml"], [["bf16", "true"]], ["c.yml"]],
+    [["--no-bf16"], [["bf16", "false"]], []],
+    [["--trl.use-vllm", "--seed=1"], [["trl.use_vllm", "true"], ["seed", "1"]], []],
+    [["--datasets.0.drop-system-message"], [["datasets.0.drop_system_message", "true"]], []],
+    [["--datasets.0.type.field_output", "o"], [["datasets.0.type.field_output", "o"]], []],
     [["--bf16", "auto", "c.yml"], [["bf16", "auto"]], ["c.yml"]],
     [["--wandb-project", "p"], [["wandb_project", "p"]], []],
     [["--base-model", "a=b"], [["base_model", "a=b"]], []],
@@ -72,7 +77,8 @@ Deno.test("mistakes say that they are on the command line", () => {
     [["--datasets.2.path", "x"], /--datasets\.2\.path does not fit: `datasets` has 1 entries/],
     [["--datasets.path", "x"], /does not fit: `datasets` is a list/],
     [["--learning-rate.x", "1"], /does not fit the file/],
-    [["--rl", "dpo"], /^on the command line: `rl` is a key of Axolotl/],
+    [["--rl", "dpo"], /on the command line: `rl` is not supported yet/],
+    [["--trl.beta", "x"], /on the command line: `trl` is not supported/],
   ];
   for (const [args, message] of cases) {
     throws(() => config(...args), (error: unknown) => {

@@ -7,70 +7,53 @@ import { BOS, bytesOf, EOS, tinyTokenizer } from "./tiny_tokenizer.ts";
 
 const WITHOUT = "Below is an instruction that describes a task. Write a response that " +
   "appropriately completes the request.";
-const WITH = "Below is an instruction that describes a task, paired with an input that provides " +
-  "further context. Write a response that appropriately completes the request.";
-
-const defaults = { sequenceLen: 1000, trainOnInputs: false, field: "text" };
 const TOKENIZER = await tinyTokenizer();
 const NO_BOS = await tinyTokenizer({ addsBos: false, addsEos: true });
 
+function open(type: string, changes: Partial<FormatContext> = {}) {
+  const defaults = { sequenceLen: 1000, trainOnInputs: false, dataset: { type } };
+  return findFormat(type)!.open({ tokenizer: TOKENIZER, ...defaults, ...changes });
+}
+
 function tokenize(type: string, value: Record<string, unknown>, changes?: Partial<FormatContext>) {
-  const context = { tokenizer: TOKENIZER, ...defaults, ...changes };
-  return findFormat(type)!.tokenize({ value, file: "d.jsonl", line: 17 }, context)
+  return open(type, changes).tokenize({ value, file: "d.jsonl", line: 17 })
     .map(({ tokens, labels }) => ({ tokens: [...tokens], labels: [...labels] }));
 }
 
+/** The text that asks a question. */
+function prompt(type: string, question: string): string {
+  const ids = open(type, { tokenizer: NO_BOS }).prompt!([{ role: "user", content: question }]);
+  return NO_BOS.decode(ids);
+}
+
 Deno.test("prompts of all styles are Axolotl's, to the letter", () => {
-  const prompts: [string, string, string][] = [
-    [
-      "alpaca",
-      `${WITHOUT}\n\n### Instruction:\nDo\n\n### Response:\n`,
-      `${WITH}\n\n### Instruction:\nDo\n\n### Input:\nthis\n\n### Response:\n`,
-    ],
-    [
-      "alpaca:chat",
-      `SYSTEM: ${WITHOUT}\nUSER: Do\nASSISTANT:`,
-      `SYSTEM: ${WITH}\nUSER: Do\nthis\nASSISTANT:`,
-    ],
-    [
-      "alpaca:chatml",
-      `<|im_start|>system\n${WITHOUT}<|im_end|>\n<|im_start|>user\nDo<|im_end|>\n` +
+  const prompts = {
+    alpaca: `${WITHOUT}\n\n### Instruction:\nDo\n\n### Response:\n`,
+    "alpaca:chat": `SYSTEM: ${WITHOUT}\nUSER: Do\nASSISTANT:`,
+    "alpaca:chatml": `<|im_start|>system\n${WITHOUT}<|im_end|>\n<|im_start|>user\nDo<|im_end|>\n` +
       "<|im_start|>assistant\n",
-      `<|im_start|>system\n${WITH}<|im_end|>\n<|im_start|>user\nDo\nthis<|im_end|>\n` +
-      "<|im_start|>assistant\n",
-    ],
-    ["completion", "Do", "Dothis"],
-  ];
-  for (const [type, without, withInput] of prompts) {
-    equal(findFormat(type)!.prompt!("Do"), without);
-    equal(findFormat(type)!.prompt!("Do", ""), without);
-    equal(findFormat(type)!.prompt!("Do", "this"), withInput);
-  }
-  equal(findFormat("alpaca:instruct")!.prompt!("x"), findFormat("alpaca")!.prompt!("x"));
+    completion: "Do",
+  };
+  for (const [type, text] of Object.entries(prompts)) equal(prompt(type, "Do"), text);
+  equal(prompt("alpaca:instruct", "x"), prompt("alpaca", "x"));
   equal(findFormat("alpaca:other"), undefined);
-  deepEqual(formatNames.sort(), [
-    "alpaca",
-    "alpaca:chat",
-    "alpaca:chatml",
-    "alpaca:instruct",
-    "completion",
-  ]);
+  equal(new Set(formatNames).size, formatNames.length);
 });
 
 Deno.test("the prompt is masked, the response and EOS are trained, no merge crosses the seam", () => {
   const row = { instruction: "Hi", input: "", output: "ab" };
-  const prompt = [BOS, ...bytesOf(findFormat("alpaca:chat")!.prompt!("Hi"))];
+  const asked = [BOS, ...bytesOf(prompt("alpaca:chat", "Hi"))];
   const [sample, ...others] = tokenize("alpaca:chat", row);
   equal(others.length, 0);
-  deepEqual(sample!.tokens, [...prompt, 266, EOS]); // not ":a"
-  deepEqual(sample!.labels, [...prompt.map(() => IGNORE), 266, EOS]);
+  deepEqual(sample!.tokens, [...asked, 266, EOS]); // not ":a"
+  deepEqual(sample!.labels, [...asked.map(() => IGNORE), 266, EOS]);
   deepEqual(tokenize("alpaca:chat", row, { trainOnInputs: true })[0]!.labels, sample!.tokens);
 });
 
 Deno.test("a tokenizer without BOS adds none; one that adds EOS gets it once, at the end", () => {
   const row = { instruction: "Hi", input: null, output: "x" };
   const [sample] = tokenize("alpaca", row, { tokenizer: NO_BOS });
-  deepEqual(sample!.tokens, [...bytesOf(findFormat("alpaca")!.prompt!("Hi") + "x"), EOS]);
+  deepEqual(sample!.tokens, [...bytesOf(prompt("alpaca", "Hi") + "x"), EOS]);
 });
 
 Deno.test("an output that already ends in EOS gets no second one; an empty one gets none", () => {
@@ -97,7 +80,10 @@ Deno.test("completion trains on all and splits long text, with one EOS", () => {
     tokens: [BOS, ...bytesOf("xyz"), EOS],
     labels: [BOS, ...bytesOf("xyz"), EOS],
   });
-  const chunks = tokenize("completion", { body: "0123456789" }, { sequenceLen: 5, field: "body" });
+  const chunks = tokenize("completion", { body: "0123456789" }, {
+    sequenceLen: 5,
+    dataset: { field: "body" },
+  });
   deepEqual(chunks.map(({ tokens }) => tokens), [
     [BOS, ...bytesOf("0123")],
     bytesOf("45678"),

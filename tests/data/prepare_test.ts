@@ -29,6 +29,7 @@ function prepare(yaml: string) {
 
 const numbers = (samples: Sample[]) =>
   samples.map(({ tokens }) => Number(TOKENIZER.decode(tokens, { skipSpecial: true })));
+const NONE = { tooLong: 0, tooShort: 0, untrained: 0, duplicate: 0, malformed: 0 };
 const ten = "datasets: [{path: ten.jsonl, type: completion}]\n";
 
 Deno.test("data sets are merged and shuffled by the seed", async () => {
@@ -43,7 +44,9 @@ Deno.test("data sets are merged and shuffled by the seed", async () => {
   deepEqual(kept.evaluation, []);
   deepEqual(kept.report, {
     rows: 15,
-    dropped: { tooLong: 0, tooShort: 0, untrained: 0 },
+    dropped: { ...NONE },
+    places: [],
+    notes: [],
     tokens: 15 * 5, // BOS, three digits, EOS
     trainedTokens: 15 * 4,
   });
@@ -72,11 +75,15 @@ Deno.test("samples are dropped, cut or refused by length, and dropped without tr
   const mixed = "datasets: [{path: mixed.jsonl, type: alpaca}]\nsequence_len: 250\n";
   const dropped = await prepare(mixed);
   equal(dropped.train.length, 1);
-  deepEqual(dropped.report.dropped, { tooLong: 1, tooShort: 0, untrained: 1 });
+  deepEqual(dropped.report.dropped, { ...NONE, tooLong: 1, untrained: 1 });
+  deepEqual(dropped.report.places.map(({ line, reason }) => [line, reason]).sort(), [
+    [2, "tooLong"],
+    [3, "untrained"],
+  ]);
 
   // Cut to sequence_len, the long row has only its prompt left.
   const cut = await prepare(`${mixed}excess_length_strategy: truncate`);
-  deepEqual(cut.report.dropped, { tooLong: 0, tooShort: 0, untrained: 2 });
+  deepEqual(cut.report.dropped, { ...NONE, untrained: 2 });
   const inputs = await prepare(`${mixed}excess_length_strategy: truncate\ntrain_on_inputs: true`);
   deepEqual(inputs.train.map(({ tokens }) => tokens.length).sort(), [142, 144, 250]);
   equal(inputs.train.every(({ labels }) => !labels.includes(IGNORE)), true);
@@ -103,7 +110,7 @@ Deno.test("data_files choose within a folder, or stand alone with the reader's n
   deepEqual((await read("{path: folder, type: completion}")).sort(), [300, 400]);
   deepEqual(await read("{path: folder, data_files: y.jsonl, type: completion}"), [400]);
   deepEqual(await read("{path: json, data_files: [folder/x.jsonl], type: completion}"), [300]);
-  await rejects(() => read("{path: nowhere, type: completion}"), /no data set at nowhere/);
+  await rejects(() => read("{path: nowhere/x.jsonl, type: completion}"), /nowhere/);
 });
 
 Deno.test("a tokenizer without EOS is refused", async () => {

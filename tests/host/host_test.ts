@@ -3,7 +3,8 @@
 
 import { deepStrictEqual as equal, ok, rejects } from "node:assert";
 import { EftError } from "../../src/errors.ts";
-import { browserHost } from "../../src/host/browser.ts";
+import { readRows } from "../../src/data/sources/rows.ts";
+import { type BrowserHost, browserHost } from "../../src/host/browser.ts";
 import { denoHost } from "../../src/host/deno.ts";
 import type { Host } from "../../src/host/host.ts";
 
@@ -65,6 +66,23 @@ for (const [name, run] of [["deno", withDeno], ["browser", withBrowser]] as cons
       await rejects(() => file.read(8, 3), /has 10 bytes/);
       equal(new TextDecoder().decode(await file.read(0, 10)), "0123456789");
       file.close();
+    }));
+
+  Deno.test(`${name} host: appends, and keeps what came before a failure`, () =>
+    run(async (host) => {
+      async function* pieces(...texts: string[]) {
+        for (const text of texts) {
+          if (text === "!") throw new Error("broken source");
+          yield new TextEncoder().encode(text);
+        }
+      }
+      await host.append("out/part", pieces("ab", "c"));
+      await rejects(() => host.append("out/part", pieces("d", "!")), /broken source/);
+      await host.append("out/part", pieces("e"));
+      equal(await host.readText("out/part"), "abcde");
+      equal(await host.list("out"), ["part"]);
+      equal(host.cacheFolder.length > 0, true);
+      equal(host.env("EFT_NO_SUCH_VARIABLE"), undefined);
     }));
 
   Deno.test(`${name} host: streams a file`, () =>
@@ -142,3 +160,27 @@ async function* failing() {
   yield await Promise.resolve(new Uint8Array(5));
   throw new Error("broken source");
 }
+
+Deno.test("browser host: mounted files hide others and are read, listed and found", () =>
+  withBrowser(async (plain) => {
+    const host = plain as BrowserHost;
+    const row = '{"n":1}';
+    host.mount([["dropped/deep/a.jsonl", new Blob([row])], [
+      "examples/tiny/data/a.jsonl",
+      new Blob(["mine"]),
+    ]]);
+    equal(await host.readText("examples/tiny/data/a.jsonl"), "mine");
+    equal(await host.kind("dropped"), "folder");
+    equal(await host.list("dropped"), ["deep"]);
+    equal((await host.open("./dropped/deep/a.jsonl")).size, 7);
+    const rows = await Array.fromAsync(readRows(host, { path: "dropped" }, { offline: true }));
+    equal(rows.map(({ value, file }) => [value.n, file]), [[1, "dropped/deep/a.jsonl"]]);
+  }));
+
+Deno.test("deno host: EFT_HOME chooses the cache folder", () => {
+  const before = Deno.env.get("EFT_HOME");
+  Deno.env.set("EFT_HOME", "/somewhere");
+  equal(denoHost().cacheFolder, "/somewhere");
+  if (before === undefined) Deno.env.delete("EFT_HOME");
+  else Deno.env.set("EFT_HOME", before);
+});

@@ -60,6 +60,25 @@ test("reads the files of the site", async () => {
   });
 });
 
+test("appends, also after a failure, and offers dropped files", async () => {
+  const found = await withHost(async (host, { failure }) => {
+    async function* pieces(...texts) {
+      for (const text of texts) {
+        if (text === "!") throw new Error("broken source");
+        yield new TextEncoder().encode(text);
+      }
+    }
+    await host.append("out/part", pieces("ab"));
+    const failed = await failure(host.append("out/part", pieces("c", "!")));
+    await host.append("out/part", pieces("d"));
+    const part = await host.readText("out/part");
+    await host.remove("out");
+    host.mount([["dropped/a.txt", new Blob(["mine"])]]);
+    return { part, failed, dropped: await host.readText("dropped/a.txt") };
+  });
+  assert.deepEqual(found, { part: "abcd", failed: "broken source", dropped: "mine" });
+});
+
 test("writes, renames, removes, and leaves no trace of a write that fails", async () => {
   const found = await withHost(async (host, { text, failure }) => {
     async function* failing() {

@@ -1,45 +1,21 @@
-// Rows of JSON and JSON Lines files, one at a time and with their line, so that a data set larger
-// than memory can be read and a mistake in it can be pointed at.
-import { EftError, type Place } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+// Rows of JSON and JSON Lines files, with their line, so that a data set larger than memory can be
+// read and a mistake in it can be pointed at.
+import type { EftError, Place } from "../../errors.ts";
+import { linesOf, tooLong } from "./lines.ts";
+import { dataError, describe, MAX_ROW_CHARACTERS, type SourceFile, type SourceRow } from "./row.ts";
+import { textOf } from "./text.ts";
 
-export interface SourceRow {
-  value: Record<string, unknown>;
-  file: string;
-  /** The line on which the row begins, from 1. */
-  line: number;
-}
-
-/**
- * The rows of a file, or of all .json and .jsonl files of a folder in the order of their names.
- * A file that begins with `[` is one JSON array, any other is JSON Lines.
- */
-export async function* readRows(host: Host, path: string): AsyncGenerator<SourceRow, void> {
-  const kind = await host.kind(path);
-  if (kind === undefined) {
-    throw new EftError(
-      "data",
-      `there is no data set at ${path}. Eft reads local .json and .jsonl files and folders of ` +
-        "them; data sets of the Hugging Face hub are not supported yet, download the file first.",
-    );
-  }
-  if (kind === "file") return yield* readFile(host, path);
-  const names = (await host.list(path)).filter((name) => /\.jsonl?$/i.test(name));
-  if (names.length === 0) {
-    throw new EftError("data", `the folder ${path} holds no .json or .jsonl file.`);
-  }
-  for (const name of names) yield* readFile(host, `${path}/${name}`);
-}
-
-async function* readFile(host: Host, file: string): AsyncGenerator<SourceRow, void> {
-  const texts = decode(host, file);
+/** A file that begins with `[` is one JSON array of rows, any other is JSON Lines. */
+export async function* readJson(file: SourceFile): AsyncGenerator<SourceRow[], void> {
+  const texts = textOf(file);
   let before = "";
   while (before.trimStart() === "") {
     const next = await texts.next();
     if (next.done) {
-      throw new EftError("data", "the file is empty; expected one JSON object per line.", { file });
+      throw dataError("the file is empty; expected one JSON object per line.", { file: file.name });
     }
     before += next.value;
+    if (before.length > MAX_ROW_CHARACTERS) throw tooLong(file.name, 1);
   }
   const all = (async function* () {
     yield before;
@@ -47,60 +23,71 @@ async function* readFile(host: Host, file: string): AsyncGenerator<SourceRow, vo
   })();
   const isArray = before.trimStart().startsWith("[");
   let count = 0;
-  for await (const row of isArray ? readArray(all, file) : readLines(all, file)) {
-    count++;
-    yield row;
+  for await (const rows of isArray ? readArray(all, file.name) : readLines(all, file.name)) {
+    count += rows.length;
+    yield rows;
   }
   if (count === 0) {
-    throw new EftError("data", "the array is empty; expected at least one row.", { file });
+    throw dataError("the array is empty; expected at least one row.", { file: file.name });
   }
 }
 
-async function* decode(host: Host, file: string): AsyncGenerator<string, void> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  try {
-    for await (const bytes of await host.readStream(file)) {
-      yield decoder.decode(bytes, { stream: true });
+async function* readLines(
+  texts: AsyncIterable<string>,
+  file: string,
+): AsyncGenerator<SourceRow[], void> {
+  for await (const lines of linesOf(texts, file)) {
+    const rows: SourceRow[] = [];
+    for (const { text, number } of lines) {
+      if (text.trim() === "") continue;
+      try {
+        rows.push(toRow(text, { file, line: number, column: 1 }));
+      } catch (error) {
+        if (rows.length > 0) yield rows; // whoever wants only these never meets the mistake
+        if (number === 1 && text.trim() === "{") throw spreadOut(file, error);
+        throw error;
+      }
     }
-    yield decoder.decode();
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new EftError("data", "the file is not text in UTF-8; convert it first.", { file }, {
-      cause: error,
-    });
+    yield rows;
   }
 }
 
-async function* readLines(texts: AsyncIterable<string>, file: string): AsyncGenerator<SourceRow> {
-  let line = 1;
-  let parts: string[] = []; // pieces of the unfinished line
-  for await (const text of texts) {
-    let start = 0;
-    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
-      parts.push(text.slice(start, end));
-      yield* readLine(parts.join(""), file, line++);
-      parts = [];
-      start = end + 1;
-    }
-    parts.push(text.slice(start));
-  }
-  yield* readLine(parts.join(""), file, line);
-}
-
-function* readLine(text: string, file: string, line: number): Generator<SourceRow> {
-  if (text.trim() !== "") yield toRow(text, { file, line, column: 1 });
+function spreadOut(file: string, cause: unknown): EftError {
+  return dataError(
+    "the file is one JSON object over several lines. Expected one object per line, or an array " +
+      "of objects: [{...}, {...}].",
+    { file, line: 1, column: 1 },
+    cause,
+  );
 }
 
 /** Cuts an array into its elements: counts brackets outside of strings, leaves the rest to JSON. */
-async function* readArray(texts: AsyncIterable<string>, file: string): AsyncGenerator<SourceRow> {
+async function* readArray(
+  texts: AsyncIterable<string>,
+  file: string,
+): AsyncGenerator<SourceRow[], void> {
   let line = 1, lineStart = 0, offset = 0; // offsets are in UTF-16 units from the file's start
   let depth = 0, inString = false, escaped = false, closed = false, comma = false;
-  let parts: string[] = [];
+  let parts: string[] = [], length = 0;
   let begin: { file: string; line: number; column: number } | undefined;
   const here = (i: number) => ({ file, line, column: offset + i - lineStart + 1 });
-  const fail = (message: string, i: number) => new EftError("data", message, here(i));
+  const fail = (message: string, i: number) => dataError(message, here(i));
 
   for await (const text of texts) {
+    const rows: SourceRow[] = [];
+    try {
+      readPiece(text, rows);
+    } catch (error) {
+      if (rows.length > 0) yield rows;
+      throw error;
+    }
+    yield rows;
+  }
+  if (!closed) {
+    throw fail("the file ends inside its array; it may be cut off, expected a closing ].", 0);
+  }
+
+  function readPiece(text: string, rows: SourceRow[]): void {
     let start = 0; // of the unfinished element within `text`
     for (let i = 0; i < text.length; i++) {
       const character = text[i]!;
@@ -123,8 +110,9 @@ async function* readArray(texts: AsyncIterable<string>, file: string): AsyncGene
       if (depth === 1 && (character === "," || character === "]")) {
         if (begin) {
           parts.push(text.slice(start, i));
-          yield toRow(parts.join(""), begin);
+          rows.push(toRow(parts.join(""), begin));
           parts = [];
+          length = 0;
           begin = undefined;
         } else if (character === "," || comma) {
           throw fail(`expected a row, found "${character}".`, i);
@@ -141,11 +129,12 @@ async function* readArray(texts: AsyncIterable<string>, file: string): AsyncGene
       else if (character === "{" || character === "[") depth++;
       else if (character === "}" || character === "]") depth--;
     }
-    if (begin) parts.push(text.slice(start));
+    if (begin) {
+      parts.push(text.slice(start));
+      length += text.length - start;
+      if (length > MAX_ROW_CHARACTERS) throw tooLong(file, begin.line);
+    }
     offset += text.length;
-  }
-  if (!closed) {
-    throw fail("the file ends inside its array; it may be cut off, expected a closing ].", 0);
   }
 }
 
@@ -159,19 +148,14 @@ function toRow(
     value = JSON.parse(text);
   } catch (error) {
     const reason = (error as Error).message;
-    throw new EftError(
-      "data",
+    throw dataError(
       `the row is not valid JSON: ${reason.replace(/ in JSON at position.*| at line.*/, "")}.`,
       { ...place, ...locate(reason, text, place) },
-      { cause: error },
+      error,
     );
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new EftError(
-      "data",
-      `expected an object with the row's fields, found ${describe(value)}.`,
-      place,
-    );
+    throw dataError(`expected an object with the row's fields, found ${describe(value)}.`, place);
   }
   return { value: value as Record<string, unknown>, file: place.file, line: place.line };
 }
@@ -184,9 +168,4 @@ function locate(reason: string, text: string, place: { line: number; column: num
   const column = lines.at(-1)!.length + 1;
   if (lines.length === 1) return { column: place.column + column - 1 };
   return { line: place.line + lines.length - 1, column };
-}
-
-function describe(value: unknown): string {
-  if (value === null) return "null";
-  return Array.isArray(value) ? "a list" : `a ${typeof value}`;
 }

@@ -1,8 +1,10 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import fc from "fast-check";
-import { readRows, type SourceRow } from "../../src/data/sources/json.ts";
-import { EftError, type Place } from "../../src/errors.ts";
-import { FakeHost } from "../fake_host.ts";
+import { readRows as readAll, type SourceRow } from "../../../src/data/sources/rows.ts";
+import { EftError, type Place } from "../../../src/errors.ts";
+import { FakeHost } from "../../fake_host.ts";
+
+const readRows = (host: FakeHost, path: string) => readAll(host, { path });
 
 async function rows(content: string | Uint8Array, chunk = 7): Promise<SourceRow[]> {
   const host = new FakeHost({ "d.json": content });
@@ -58,7 +60,10 @@ Deno.test("mistakes are found at their place", async () => {
   await fails("", /empty/, {});
   await fails(" \n ", /empty/, {});
   await fails("[ ]", /array is empty/, {});
-  await fails(new Uint8Array([0x7b, 0xff, 0x7d]), /not text in UTF-8/, {});
+  await fails(new Uint8Array([0x7b, 0xff, 0x7d]), /byte 1 \(0xff\) is not UTF-8/, {
+    line: 1,
+    column: 2,
+  });
 });
 
 Deno.test("a folder gives its files by name, a missing path says what is possible", async () => {
@@ -66,9 +71,9 @@ Deno.test("a folder gives its files by name, a missing path says what is possibl
   const found = await Array.fromAsync(readRows(host, "d"));
   deepEqual(found.map(({ value, file }) => [value.a, file]), [[1, "d/a.json"], [2, "d/b.jsonl"]]);
   const all = (path: string) => Array.fromAsync(readRows(host, path));
-  await rejects(() => all("tatsu-lab/alpaca"), /no data set at tatsu-lab\/alpaca.*hub/);
+  await rejects(() => all("d/a.jsom"), /no data set at d\/a\.jsom\. Did you mean d\/a\.json/);
   host.set("e/readme.md", "");
-  await rejects(() => all("e"), /folder e holds no \.json/);
+  await rejects(() => all("e"), /folder e holds no file that Eft reads/);
 });
 
 Deno.test("any rows come back from lines and arrays in any layout and chunking", async () => {

@@ -1,0 +1,106 @@
+// A model or tokenizer by name: the local folder it is in, downloaded from the hub if need be. The
+// weights come last, so that a mistake in the small files shows before gigabytes are on their way.
+import { isRepoName, openRepo, type Repo } from "../data/hub/repo.ts";
+import { type HubOptions, openNetwork } from "../data/hub/settings.ts";
+import { EftError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+
+export interface ModelSourceOptions extends HubOptions {
+  revision?: string | undefined;
+  /** "small": all but the weights. */
+  parts?: "all" | "small";
+}
+
+const SMALL_FILES = [
+  "config.json",
+  "generation_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
+  "tokenizer.model",
+  "chat_template.jinja",
+  "chat_template.json",
+];
+const SINGLE = "model.safetensors";
+const INDEX = "model.safetensors.index.json";
+
+/** A local folder is given back as it is; for anything else the folder in the cache. */
+export async function resolveModelFolder(
+  host: Host,
+  nameOrPath: string,
+  options: ModelSourceOptions = {},
+): Promise<string> {
+  const isHere = await host.kind(nameOrPath) !== undefined;
+  if (isHere || !isRepoName(nameOrPath)) return nameOrPath; // its readers say what is missing
+  const net = await openNetwork(host, options, "model");
+  const repo = await openRepo(net, "models", nameOrPath, options.revision);
+  for (const name of SMALL_FILES) if (repo.paths.includes(name)) await repo.file(name);
+  if (options.parts !== "small") await fetchWeights(host, repo);
+  return repo.folder;
+}
+
+/** The keys of a config that name a model and its tokenizer. */
+export interface ModelKeys {
+  base_model: string;
+  tokenizer_config?: string | undefined;
+  model_revision?: string | undefined;
+  hf_use_auth_token?: boolean | undefined;
+}
+
+/** How a config wants downloads: which revision, and whether a token may be sent. */
+export function modelSource(
+  config: ModelKeys,
+  onProgress?: ModelSourceOptions["onProgress"],
+): ModelSourceOptions {
+  const token = config.hf_use_auth_token === false ? false : undefined;
+  return { revision: config.model_revision, token, onProgress };
+}
+
+/** The folder of the tokenizer: `tokenizer_config`, or the model's. */
+export async function resolveTokenizerFolder(
+  host: Host,
+  config: ModelKeys,
+  onProgress?: ModelSourceOptions["onProgress"],
+): Promise<string> {
+  const name = config.tokenizer_config ?? config.base_model;
+  const options = modelSource(config, onProgress);
+  if (name !== config.base_model) options.revision = undefined;
+  return await resolveModelFolder(host, name, { ...options, parts: "small" });
+}
+
+async function fetchWeights(host: Host, repo: Repo): Promise<void> {
+  if (repo.paths.includes(SINGLE)) {
+    await repo.file(SINGLE);
+    return;
+  }
+  if (!repo.paths.includes(INDEX)) throw noSafetensors(repo);
+  const file = await repo.file(INDEX);
+  let map: unknown;
+  try {
+    map = JSON.parse(await host.readText(file)).weight_map;
+  } catch (cause) {
+    throw new EftError("model", `the index is not JSON: ${(cause as Error).message}.`, { file }, {
+      cause,
+    });
+  }
+  if (typeof map !== "object" || map === null) {
+    throw new EftError("model", "the index has no `weight_map`.", { file });
+  }
+  for (const shard of [...new Set(Object.values(map))].sort()) await repo.file(String(shard));
+}
+
+function noSafetensors(repo: Repo): EftError {
+  const weights = repo.paths.filter((path) => /\.(bin|pt|pth|gguf|h5|msgpack|onnx)$/.test(path));
+  const found = weights.length > 0
+    ? `it holds ${weights.slice(0, 3).join(", ")}${weights.length > 3 ? ", ..." : ""}`
+    : "it holds no weights";
+  return new EftError(
+    "model",
+    `the model ${repo.name} has no ${SINGLE}; ${found}. Eft reads safetensors only: look on the ` +
+      "model's page for a revision with them (often a pull request: `model_revision: refs/pr/1`), " +
+      "or convert it with transformers (save_pretrained).",
+  );
+}
