@@ -160,6 +160,8 @@ export interface MemoryReport {
   activations: number;
   inputs: number;
   state: number;
+  /** The largest piece that is copied back to the host at once. */
+  readback: number;
   total: number;
 }
 
@@ -173,7 +175,7 @@ const lineOf: Partial<Record<Role, keyof MemoryReport>> = {
 };
 
 /** What the plans of one run take together. */
-export function memoryReport(plans: readonly Plan[]): MemoryReport {
+export function memoryReport(plans: readonly Plan[], readback = 0): MemoryReport {
   const report: MemoryReport = {
     weights: 0,
     trained: 0,
@@ -182,6 +184,7 @@ export function memoryReport(plans: readonly Plan[]): MemoryReport {
     activations: sharedSlotBytes(plans).reduce((sum, bytes) => sum + bytes, 0),
     inputs: 0,
     state: 0,
+    readback,
     total: 0,
   };
   const owners = new Set(plans.flatMap((plan) => plan.lasting.map((t) => t.view?.of ?? t)));

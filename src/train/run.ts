@@ -81,7 +81,9 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
       report({ event: "progress", what, done, total });
     });
     await options.before?.(trainer);
+    device.peakBytes = device.allocatedBytes; // the peak of training, not of what came before it
     const summary = await loop(session, trainer, device, report, options.signal);
+    const peakBytes = device.peakBytes;
     await options.after?.(trainer);
 
     const wallSeconds = (performance.now() - started) / 1000;
@@ -107,7 +109,7 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
       train_loss: summary.trainLoss,
       tokens_per_second: summary.tokensPerSecond,
       trained_tokens: summary.trainedTokens,
-      peak_gpu_bytes: device.peakBytes,
+      peak_gpu_bytes: peakBytes,
       planned_gpu_bytes: memory.total,
       adapter: device.summary.name,
       engine: device.summary.engine,

@@ -7,6 +7,7 @@ import { Batches } from "../data/batches.ts";
 import { type Prepared, prepareData } from "../data/prepare.ts";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts";
 import { EftError } from "../errors.ts";
+import { readbackBytes } from "../export/device_tensor.ts";
 import { openSafetensors, type SafetensorsSet } from "../files/safetensors.ts";
 import { sizeOf, type Tensor } from "../graph/graph.ts";
 import type { Limits } from "../graph/limits.ts";
@@ -188,7 +189,7 @@ export async function prepareSession(
   const memory = memoryReport([
     ...[...microSteps.values(), ...evaluations.values()].map((batch) => batch.plan),
     update,
-  ]);
+  ], readbackBytes([...trained.values(), state.statistics]));
   return {
     config,
     tokenizer,

@@ -259,7 +259,6 @@ Deno.test("recomputation keeps less with every block", () => {
   assert.ok(perBlock(false) > 8 * perBlock(true));
 });
 
-
 Deno.test("every value that the backward pass reads is made before it is read", () => {
   for (const recompute of [false, true]) {
     const model = declareModel(shape, 16, () => ({ dtype: "f32", trained: true }));

@@ -115,7 +115,7 @@ Deno.test("events and trainer_state.json", sanitize, async () => {
       engine: "",
       software: true,
       parameters: 132416,
-      trained_parameters: 10000,
+      trained_parameters: 9760,
       planned_gpu_bytes: 0,
       steps: 5,
       rows: rows.length,

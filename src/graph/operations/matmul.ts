@@ -43,9 +43,11 @@ export const linear: Operation<Linear> = {
     const biasInto = bias ? context.destination(2) : undefined;
     if (biasInto) context.graph.add(columnSum, [dy], { into: biasInto });
     if (context.needs(0)) {
-      const partial = context.partial(0);
+      // For a linear beside its own input the sum so far is dy itself, which must not be overwritten.
+      const partial = context.partial(0) === dy ? undefined : context.partial(0);
       const inputs = [dy, weight, ...(partial ? [partial] : [])];
-      context.contribute(0, context.graph.call(linearBackward, inputs, { scale }), true);
+      const dx = context.graph.call(linearBackward, inputs, { scale });
+      context.contribute(0, dx, partial !== undefined);
     }
     const sum = bias ? 3 : 2;
     if (add && context.needs(sum)) context.contribute(sum, dy);
