@@ -28,6 +28,7 @@ export async function tfjsMatmul(
     name: "tfjs",
     async run(count) {
       for (let i = 0; i < count; i++) multiply().dispose();
+      backend.ensureCommandEncoderReady();
       backend.endComputePassEncoder();
       backend.submitQueue();
       await backend.device.queue.onSubmittedWorkDone();

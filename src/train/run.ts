@@ -83,11 +83,11 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
     await options.before?.(trainer);
     device.peakBytes = device.allocatedBytes; // the peak of training, not of what came before it
     const summary = await loop(session, trainer, device, report, options.signal);
+    await writeResult(host, output, trainer);
     const peakBytes = device.peakBytes;
     await options.after?.(trainer);
 
     const wallSeconds = (performance.now() - started) / 1000;
-    await writeResult(host, output, trainer);
     const record: KernelRecord = {
       adapter: device.summary.name,
       software: device.limits.software,

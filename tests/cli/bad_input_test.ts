@@ -102,7 +102,7 @@ const cases: Case[] = [
     name: "no tokenizer",
     spoil: (folder) => Deno.removeSync(`${folder}/model/tokenizer.json`),
     code: "model",
-    message: /tokenizer\.json is missing/,
+    message: /the file is missing\. A model folder needs tokenizer\.json/,
     place: { file: "model/tokenizer.json" },
   },
   {

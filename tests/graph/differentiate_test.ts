@@ -269,7 +269,9 @@ Deno.test("every value that the backward pass reads is made before it is read", 
     const { graph } = microStepGraph(model, batchInputs(1, 16), state, leastLimits, { recompute });
     const made = new Set<Tensor>();
     for (const node of graph.nodes) {
-      for (const input of node.inputs) if (isTransient(input)) assert.ok(made.has(input), input.name);
+      for (const input of node.inputs) {
+        if (isTransient(input)) assert.ok(made.has(input), input.name);
+      }
       for (const output of node.outputs) made.add(output);
     }
   }

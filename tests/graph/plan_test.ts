@@ -5,7 +5,14 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { EftError } from "../../src/errors.ts";
 import { Memory } from "../../src/gpu/program.ts";
-import { bytesOf, Graph, isTransient, type Operation, type Tensor, tensor } from "../../src/graph/graph.ts";
+import {
+  bytesOf,
+  Graph,
+  isTransient,
+  type Operation,
+  type Tensor,
+  tensor,
+} from "../../src/graph/graph.ts";
 import { leastLimits, rowShards } from "../../src/graph/limits.ts";
 import { linear } from "../../src/graph/operations/matmul.ts";
 import { rmsNorm } from "../../src/graph/operations/rms_norm.ts";

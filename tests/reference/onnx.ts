@@ -79,7 +79,10 @@ export async function runOnnx(
     ]),
     [12, valueInfo("y0", "float32", shape)],
   );
-  const versions = [message([1, ""], [2, opset]), message([1, domain || "ai.onnx"], [2, domain ? 1 : opset])];
+  const versions = [
+    message([1, ""], [2, opset]),
+    message([1, domain || "ai.onnx"], [2, domain ? 1 : opset]),
+  ];
   const model = message([1, 10], [7, graph], ...versions.map((version): Field => [8, version]));
   const session = await ort.InferenceSession.create(model, { logSeverityLevel: 3 });
   const feeds: Record<string, ort.Tensor> = {};

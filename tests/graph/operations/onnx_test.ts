@@ -11,7 +11,16 @@ import type { Graph, Tensor } from "../../../src/graph/graph.ts";
 import { runGraph } from "../../device.ts";
 import { type Dense, dense } from "../../reference/dense.ts";
 import { runOnnx } from "../../reference/onnx.ts";
-import { compare, constant, deviceTest, type Input, signed, Source, stepInput, unsigned } from "./check.ts";
+import {
+  compare,
+  constant,
+  deviceTest,
+  type Input,
+  signed,
+  Source,
+  stepInput,
+  unsigned,
+} from "./check.ts";
 import { variable } from "./seed_gradient.ts";
 
 const tolerance = 2e-6; // both sides round to f32, in different orders
@@ -45,7 +54,10 @@ function byHead({ data }: Dense, B: number, T: number, H: number, D: number): De
 }
 
 function transposed({ shape: [rows, columns], data }: Dense): Dense {
-  return dense([columns, rows], data.map((_, i) => data[i % rows * columns + Math.floor(i / rows)]));
+  return dense(
+    [columns, rows],
+    data.map((_, i) => data[i % rows * columns + Math.floor(i / rows)]),
+  );
 }
 
 for (const [M, K, N] of [[1, 3, 5], [9, 64, 33]]) {
@@ -63,7 +75,10 @@ deviceTest("embedding is ONNX Gather", async () => {
   const source = new Source(42);
   const inputs = [random(source, 11, 6), unsigned([0, 10, 3, 3, 7])];
   const [table, tokens] = inputs.map((input) => input.dense);
-  const wanted = await runOnnx("Gather", [{ value: table }, { value: tokens, type: "int64" }], [5, 6]);
+  const wanted = await runOnnx("Gather", [{ value: table }, { value: tokens, type: "int64" }], [
+    5,
+    6,
+  ]);
   const found = await ours(inputs, (graph, inputs) => graph.call(embedding, inputs, {}));
   compare("embedding", found, wanted.data, 0);
 });
@@ -122,8 +137,11 @@ for (const [B, T, H, D] of [[1, 3, 2, 4], [2, 5, 3, 12]]) {
       [B, H, T, D],
     );
     // rope works in the memory of its input, so that must be an activation.
-    const found = await ours([x, positions, constant([P, D], table)], (graph, [x, ...rest]) =>
-      graph.call(rope, [graph.call(variable, [x], {}), ...rest], { heads: H }));
+    const found = await ours(
+      [x, positions, constant([P, D], table)],
+      (graph, [x, ...rest]) =>
+        graph.call(rope, [graph.call(variable, [x], {}), ...rest], { heads: H }),
+    );
     const mine = byHead(dense([B * T, H * D], found), B, T, H, D);
     compare("rope", mine.data, wanted.data, tolerance);
   });
@@ -134,7 +152,10 @@ for (
 ) {
   deviceTest(`attention is ONNX Attention: ${B}x${T}, ${H} heads on ${K} of ${D}`, async () => {
     const source = new Source(46);
-    const [q, k, v] = [random(source, B * T, H * D), ...[1, 2].map(() => random(source, B * T, K * D))];
+    const [q, k, v] = [
+      random(source, B * T, H * D),
+      ...[1, 2].map(() => random(source, B * T, K * D)),
+    ];
     const wanted = await runOnnx(
       "Attention",
       [
@@ -146,8 +167,10 @@ for (
       { is_causal: { int: 1 } },
     );
     const starts = unsigned(new Uint32Array(B * T));
-    const found = await ours([q, k, v, starts], (graph, inputs) =>
-      graph.call(attention, inputs, { batch: B, heads: H, keyHeads: K }));
+    const found = await ours(
+      [q, k, v, starts],
+      (graph, inputs) => graph.call(attention, inputs, { batch: B, heads: H, keyHeads: K }),
+    );
     const mine = byHead(dense([B * T, H * D], found), B, T, H, D);
     compare("attention", mine.data, wanted.data, 2 * tolerance);
   });
@@ -172,7 +195,9 @@ deviceTest("headLoss is ONNX MatMul and LogSoftmax at the targets", async () => 
     { opset: 13 },
   );
   const losses = targets.map((target, m) => target < 0 ? 0 : -wanted.data[m * V + target]);
-  const found = await ours([hidden, head, signed(targets), stepInput({})], (graph, inputs) =>
-    graph.call(headLoss, inputs, { chunk: M, backward: false }));
+  const found = await ours(
+    [hidden, head, signed(targets), stepInput({})],
+    (graph, inputs) => graph.call(headLoss, inputs, { chunk: M, backward: false }),
+  );
   compare("headLoss", found, losses, tolerance);
 });
