@@ -41,7 +41,13 @@ export class Report {
       const isOurs = name === ours.name;
       const ratio = isOurs ? undefined : least / ours.least;
       this.say(
-        row(name, digits(median), digits(least), digits(rate), ratio ? `${ratio.toFixed(2)} x` : ""),
+        row(
+          name,
+          digits(median),
+          digits(least),
+          digits(rate),
+          ratio ? `${ratio.toFixed(2)} x` : "",
+        ),
       );
       this.event({
         event: "figure",
@@ -53,6 +59,23 @@ export class Report {
         unit,
         peer_over_ours: ratio && round(ratio),
       });
+    }
+  }
+
+  /** Milliseconds of each kernel of a program, the longest first. */
+  profile(
+    title: string,
+    kernels: ReadonlyMap<string, { milliseconds: number; flops: number }>,
+  ): void {
+    const rows = [...kernels].sort(([, a], [, b]) => b.milliseconds - a.milliseconds);
+    const total = rows.reduce((sum, [, { milliseconds }]) => sum + milliseconds, 0);
+    this.say(`\n${title}, ${digits(total)} ms in all`);
+    this.say(row("", "ms", "share", "GFLOP/s"));
+    for (const [label, { milliseconds, flops }] of rows) {
+      const share = milliseconds / total;
+      const rate = flops > 0 ? digits(flops / milliseconds / 1e6) : "";
+      this.say(row(label, digits(milliseconds), `${(100 * share).toFixed(1)} %`, rate));
+      this.event({ event: "kernel", contest: title, name: label, ms: round(milliseconds), flops });
     }
   }
 }

@@ -30,6 +30,9 @@ import { type Entry, race, type RaceOptions } from "./timing.ts";
 const comparedSteps = 4;
 const lossTolerance = 1e-3;
 
+/** Profiled runs; of each kernel the fastest counts. */
+const profileRuns = 5;
+
 export async function stepContest(
   device: Device,
   report: Report,
@@ -59,6 +62,27 @@ export async function stepContest(
   ], options);
   const title = "LoRA step, 3M-parameter Llama, 2 x 256 tokens, r 8";
   report.contest(title, { amount: batch * length, unit: "tokens/s" }, timings);
+}
+
+/** Our step kernel by kernel, by the device's own clock: the least of a few runs. */
+export async function profileStep(device: Device, report: Report): Promise<void> {
+  if (!device.gpu.features.has("timestamp-query")) {
+    report.say("\nno profile: the adapter has no timestamp-query");
+    return;
+  }
+  const ours = await OurStep.create(device);
+  await ours.run(1);
+  const least = new Map<string, { milliseconds: number; flops: number }>();
+  for (let run = 0; run < profileRuns; run++) {
+    for (const program of [ours.micro, ours.update]) {
+      for (const { label, milliseconds, flops } of await program.profile()) {
+        const before = least.get(label)?.milliseconds ?? Infinity;
+        least.set(label, { milliseconds: Math.min(before, milliseconds), flops });
+      }
+    }
+  }
+  ours.release();
+  report.profile("LoRA step by kernel", least);
 }
 
 /** Our step, driven as the trainer drives it. */

@@ -64,6 +64,22 @@ export async function jaxMatmul(
   return jaxContestant(multiply, [array(a, [size, size]), array(b, [size, size])]);
 }
 
+/** The three products of a linear layer. */
+export type Product = "x·wᵀ" | "dy·w" | "dyᵀ·x";
+
+export async function jaxProduct(
+  product: Product,
+  operands: [Float32Array<ArrayBuffer>, number[]][],
+): Promise<Readable> {
+  await useJax("webgpu");
+  const inputs = operands.map(([values, shape]) => array(values, shape));
+  return jaxContestant((a, b) => {
+    if (product === "dyᵀ·x") a = np.transpose(a);
+    if (product === "x·wᵀ") b = np.transpose(b);
+    return np.matmul(a, b);
+  }, inputs);
+}
+
 /** Causal attention of [batch, length, heads, width], or the gradients of q, k, v for one of o. */
 export async function jaxAttention(
   values: Float32Array<ArrayBuffer>[],

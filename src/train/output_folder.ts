@@ -11,6 +11,7 @@ export class OutputFolder {
   readonly path: string;
   readonly #host: Host;
   readonly #partial: string;
+  #begun = false;
 
   private constructor(host: Host, path: string) {
     this.#host = host;
@@ -39,6 +40,7 @@ export class OutputFolder {
 
   /** Starts filling; `config` is the configuration with all overrides in it. */
   async begin(config: string): Promise<void> {
+    this.#begun = true;
     await this.#host.remove(this.#partial);
     await this.write(marker, config);
   }
@@ -65,8 +67,8 @@ export class OutputFolder {
     if (exists) await this.#host.remove(previous);
   }
 
-  /** Removes what was filled so far; an earlier result stays as it was. */
+  /** Removes what was filled so far, by this run only; an earlier result stays as it was. */
   async abandon(): Promise<void> {
-    await this.#host.remove(this.#partial);
+    if (this.#begun) await this.#host.remove(this.#partial);
   }
 }

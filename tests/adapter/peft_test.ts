@@ -6,7 +6,7 @@ import { openSafetensors } from "../../src/files/safetensors.ts";
 import { bytesToF32 } from "../../src/files/dtype.ts";
 import { distance, host, logitsOf, openModel, readExpected } from "../model/logits.ts";
 import { readTensors, sanitize, train } from "../train/tiny.ts";
-import { eftAdapterKeys, eftAdapterFolder } from "../golden/eft_adapter.ts";
+import { eftAdapterFolder, eftAdapterKeys } from "../golden/eft_adapter.ts";
 
 const golden = "tests/golden";
 
@@ -34,31 +34,35 @@ for (const name of ["llama", "qwen2"]) {
   });
 }
 
-Deno.test("an adapter made by Eft: training again gives it, PEFT gives our logits", sanitize, async () => {
-  const folder = eftAdapterFolder();
-  await train(folder, eftAdapterKeys);
-  const kept = await readTensors(`${golden}/eft-adapter/adapter_model.safetensors`);
-  const made = await readTensors(`${folder}/out/adapter_model.safetensors`);
-  assert.deepEqual([...made.keys()], [...kept.keys()]);
-  let worst = 0;
-  for (const [name, { values }] of made) {
-    worst = Math.max(worst, distance(values, kept.get(name)!.values));
-  }
-  console.log(`trained again: weights differ by at most ${worst.toExponential(2)}`);
-  assert.ok(worst < 1e-6, `weights differ by ${worst}`);
+Deno.test(
+  "an adapter made by Eft: training again gives it, PEFT gives our logits",
+  sanitize,
+  async () => {
+    const folder = eftAdapterFolder();
+    await train(folder, eftAdapterKeys);
+    const kept = await readTensors(`${golden}/eft-adapter/adapter_model.safetensors`);
+    const made = await readTensors(`${folder}/out/adapter_model.safetensors`);
+    assert.deepEqual([...made.keys()], [...kept.keys()]);
+    let worst = 0;
+    for (const [name, { values }] of made) {
+      worst = Math.max(worst, distance(values, kept.get(name)!.values));
+    }
+    console.log(`trained again: weights differ by at most ${worst.toExponential(2)}`);
+    assert.ok(worst < 1e-6, `weights differ by ${worst}`);
 
-  const rows = json(`${golden}/eft-adapter/input.json`).input_ids as number[][];
-  const opened = await openModel(`${golden}/base-llama`, { adapter: `${golden}/eft-adapter` });
-  const found = await logitsOf(opened, rows);
-  opened.memory.destroy();
-  const files = await openSafetensors(host, `${golden}/eft-adapter/peft_logits.safetensors`);
-  const wanted = bytesToF32(await files.tensors.get("logits")!.read(), "F32");
-  files.close();
-  const far = distance(found, wanted);
-  console.log(`logits of PEFT and ours differ by at most ${far.toExponential(2)}`);
-  assert.ok(far < 1e-4, `logits differ by ${far}`);
-  Deno.removeSync(folder, { recursive: true });
-});
+    const rows = json(`${golden}/eft-adapter/input.json`).input_ids as number[][];
+    const opened = await openModel(`${golden}/base-llama`, { adapter: `${golden}/eft-adapter` });
+    const found = await logitsOf(opened, rows);
+    opened.memory.destroy();
+    const files = await openSafetensors(host, `${golden}/eft-adapter/peft_logits.safetensors`);
+    const wanted = bytesToF32(await files.tensors.get("logits")!.read(), "F32");
+    files.close();
+    const far = distance(found, wanted);
+    console.log(`logits of PEFT and ours differ by at most ${far.toExponential(2)}`);
+    assert.ok(far < 1e-4, `logits differ by ${far}`);
+    Deno.removeSync(folder, { recursive: true });
+  },
+);
 
 Deno.test("the adapter's files are those of PEFT in kind", sanitize, async () => {
   const ours = `${golden}/eft-adapter`;
@@ -70,13 +74,18 @@ Deno.test("the adapter's files are those of PEFT in kind", sanitize, async () =>
   const description = (tensors: typeof a) =>
     [...tensors].map(([name, { dtype, shape }]) => `${name} ${dtype} ${shape}`);
   assert.deepEqual(description(a), description(b)); // the order in the file too
-  const [config, peft] = [json(`${ours}/adapter_config.json`), json(`${theirs}/adapter_config.json`)];
+  const [config, peft] = [
+    json(`${ours}/adapter_config.json`),
+    json(`${theirs}/adapter_config.json`),
+  ];
   // Names and revisions apart, what both write is the same; ours writes nothing that PEFT lacks.
   for (const [key, value] of Object.entries(config)) {
     assert.ok(key in peft, `${key} is unknown to PEFT`);
     if (key !== "base_model_name_or_path") assert.deepEqual(value, peft[key], key);
   }
-  for (const key of ["peft_type", "task_type", "r", "lora_alpha", "lora_dropout", "target_modules"]) {
+  for (
+    const key of ["peft_type", "task_type", "r", "lora_alpha", "lora_dropout", "target_modules"]
+  ) {
     assert.ok(key in config, key);
   }
 });

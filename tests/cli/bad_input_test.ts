@@ -42,7 +42,8 @@ const cases: Case[] = [
   },
   {
     name: "unknown key",
-    config: "base_model: x\ndatasets:\n  - {path: a, type: alpaca}\nlearning_rat: 1e-4\nlearning_rate: 1\n",
+    config:
+      "base_model: x\ndatasets:\n  - {path: a, type: alpaca}\nlearning_rat: 1e-4\nlearning_rate: 1\n",
     code: "config",
     message: /unknown key `learning_rat`; did you mean `learning_rate`\?/,
     place: { file: "run.yml", line: 4, column: 1 },
@@ -145,7 +146,10 @@ const cases: Case[] = [
     name: "a row without its field, line 3",
     spoil(folder) {
       const lines = [{ text: "a b" }, { text: "c d" }, { txt: "e f" }];
-      Deno.writeTextFileSync(`${folder}/texts.jsonl`, lines.map((l) => JSON.stringify(l)).join("\n"));
+      Deno.writeTextFileSync(
+        `${folder}/texts.jsonl`,
+        lines.map((l) => JSON.stringify(l)).join("\n"),
+      );
     },
     code: "data",
     message: /`?text`?/,
@@ -249,7 +253,12 @@ async function respell(
     const changed = entry.name === name;
     const shape = changed && cut ? cut : entry.shape;
     const bytes = await entry.read(0, 4 * shape.reduce((a, b) => a * b, 1));
-    return { name: changed ? rename(name) : entry.name, dtype: entry.dtype, shape, data: () => bytes };
+    return {
+      name: changed ? rename(name) : entry.name,
+      dtype: entry.dtype,
+      shape,
+      data: () => bytes,
+    };
   }));
   files.close();
   await writeSafetensors(host, path, tensors);

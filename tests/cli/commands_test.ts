@@ -32,18 +32,20 @@ Deno.test("train, ask, merge, ask the merged model", sanitize, async () => {
   ]);
   assert.ok(seen.filter(({ event }) => event === "step").every((e) => e.learning_rate === 0.02));
   const end = seen.at(-1);
-  for (const [key, kind] of Object.entries({
-    steps: "number",
-    train_loss: "number",
-    tokens_per_second: "number",
-    trained_tokens: "number",
-    peak_gpu_bytes: "number",
-    planned_gpu_bytes: "number",
-    adapter: "string",
-    engine: "string",
-    output_dir: "string",
-    wall_seconds: "number",
-  })) assert.equal(typeof end[key], kind, key);
+  for (
+    const [key, kind] of Object.entries({
+      steps: "number",
+      train_loss: "number",
+      tokens_per_second: "number",
+      trained_tokens: "number",
+      peak_gpu_bytes: "number",
+      planned_gpu_bytes: "number",
+      adapter: "string",
+      engine: "string",
+      output_dir: "string",
+      wall_seconds: "number",
+    })
+  ) assert.equal(typeof end[key], kind, key);
   assert.match(trained.err, /step 3\/3 {2}loss \d+\.\d{4}/);
   assert.match(trained.err, /step 2: eval_loss \d/);
   assert.match(trained.err, /done: 3 steps in .* written to /);
@@ -90,7 +92,10 @@ Deno.test("train, ask, merge, ask the merged model", sanitize, async () => {
   // Trained again over the old result.
   const over = await eft("train", file, "--max-steps", "1");
   assert.equal(over.code, 0, over.err);
-  assert.equal(JSON.parse(Deno.readTextFileSync(`${folder}/out/trainer_state.json`)).global_step, 1);
+  assert.equal(
+    JSON.parse(Deno.readTextFileSync(`${folder}/out/trainer_state.json`)).global_step,
+    1,
+  );
   assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [
     "data.jsonl",
     "model",

@@ -67,8 +67,14 @@ Deno.test("a missing or broken file is named", async () => {
   };
   const fails = (changes: Parameters<typeof load>[0], text: RegExp) =>
     rejects(load(changes), (error: unknown) => error instanceof EftError && text.test(error.text));
-  await fails({ "model/tokenizer.json": undefined }, /^model\/tokenizer\.json: the file is missing/);
-  await fails({ "model/tokenizer_config.json": undefined }, /tokenizer_config\.json: the file is mis/);
+  await fails(
+    { "model/tokenizer.json": undefined },
+    /^model\/tokenizer\.json: the file is missing/,
+  );
+  await fails(
+    { "model/tokenizer_config.json": undefined },
+    /tokenizer_config\.json: the file is mis/,
+  );
   await fails({ "model/tokenizer.json": "{" }, /tokenizer\.json: the file is not valid JSON/);
   await fails({ "model/tokenizer.json": "{}" }, /tokenizer\.json: the file is not supported/);
   await fails({ "model/tokenizer.json": "[]" }, /tokenizer\.json: the file is not a JSON object/);

@@ -29,27 +29,31 @@ async function merge(base: string, adapter: string, folder: string) {
   changes.close();
 }
 
-Deno.test("a merged model gives the logits of base and adapter, and of transformers", sanitize, async () => {
-  const folder = Deno.makeTempDirSync({ prefix: "eft-test-" });
-  const rows = JSON.parse(Deno.readTextFileSync(`${golden}/eft-adapter/input.json`)).input_ids;
-  await merge(`${golden}/base-llama`, `${golden}/eft-adapter`, folder);
-  const both = await openModel(`${golden}/base-llama`, { adapter: `${golden}/eft-adapter` });
-  const together = await logitsOf(both, rows);
-  both.memory.destroy();
-  const one = await openModel(folder);
-  const merged = await logitsOf(one, rows);
-  one.memory.destroy();
-  const files = await openSafetensors(host, `${golden}/eft-adapter/merged_logits.safetensors`);
-  const wanted = bytesToF32(await files.tensors.get("logits")!.read(), "F32");
-  files.close();
-  const [ours, theirs] = [distance(merged, together), distance(merged, wanted)];
-  console.log(
-    `merged and base + adapter differ by ${ours.toExponential(2)}, ` +
-      `from transformers by ${theirs.toExponential(2)}`,
-  );
-  assert.ok(ours < 1e-4 && theirs < 1e-4);
-  Deno.removeSync(folder, { recursive: true });
-});
+Deno.test(
+  "a merged model gives the logits of base and adapter, and of transformers",
+  sanitize,
+  async () => {
+    const folder = Deno.makeTempDirSync({ prefix: "eft-test-" });
+    const rows = JSON.parse(Deno.readTextFileSync(`${golden}/eft-adapter/input.json`)).input_ids;
+    await merge(`${golden}/base-llama`, `${golden}/eft-adapter`, folder);
+    const both = await openModel(`${golden}/base-llama`, { adapter: `${golden}/eft-adapter` });
+    const together = await logitsOf(both, rows);
+    both.memory.destroy();
+    const one = await openModel(folder);
+    const merged = await logitsOf(one, rows);
+    one.memory.destroy();
+    const files = await openSafetensors(host, `${golden}/eft-adapter/merged_logits.safetensors`);
+    const wanted = bytesToF32(await files.tensors.get("logits")!.read(), "F32");
+    files.close();
+    const [ours, theirs] = [distance(merged, together), distance(merged, wanted)];
+    console.log(
+      `merged and base + adapter differ by ${ours.toExponential(2)}, ` +
+        `from transformers by ${theirs.toExponential(2)}`,
+    );
+    assert.ok(ours < 1e-4 && theirs < 1e-4);
+    Deno.removeSync(folder, { recursive: true });
+  },
+);
 
 Deno.test("what no adapter touches is copied byte for byte, in its dtype", sanitize, async () => {
   const folder = Deno.makeTempDirSync({ prefix: "eft-test-" });
