@@ -17,7 +17,7 @@ export async function readConfig(
     throw new EftError("command", `${command} takes one configuration; what is ${extra}?`);
   }
   if (await host.kind(file) !== "file") {
-    throw new EftError("config", `There is no configuration file ${file}.`);
+    throw new EftError("config", `There is no such configuration file.`, { file });
   }
   try {
     return { file, text: await host.readText(file) };

@@ -72,8 +72,8 @@ function tooLarge(tensor: Tensor, bytes: number, limits: Limits): EftError {
     : "Use a smaller model or a device with larger buffers.";
   return new EftError(
     "device",
-    `${tensor.name} needs ${mib(bytes)} in one piece, but this device binds at most ` +
-      `${mib(limits.maxBinding)}. ${remedy}`,
+    `${tensor.name} needs ${mib(bytes)} in one piece, more than the ` +
+      `${mib(limits.maxBinding)} that a kernel can be given. ${remedy}`,
   );
 }
 

@@ -61,6 +61,7 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
   try {
     const session = await prepareSession(host, config, device.limits);
     const { data, loaded, totalSteps, memory } = session;
+    for (const text of session.notes) report({ event: "note", text });
     report({
       event: "start",
       adapter: device.summary.name,
@@ -94,7 +95,7 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
       kernels: device.limits.kernels ?? {},
     };
     await output.write("kernels.json", JSON.stringify(record, null, 2) + "\n");
-    await output.finish(
+    const previous = await output.finish(
       "trainer_state.json",
       trainerState(session, summary.log, summary.steps, {
         train_loss: summary.trainLoss,
@@ -103,6 +104,7 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
         num_input_tokens_seen: summary.tokens,
       }),
     );
+    if (previous) report({ event: "note", text: `The earlier result is kept in ${previous}.` });
     const end: EndEvent = {
       event: "end",
       steps: summary.steps,

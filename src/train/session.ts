@@ -55,6 +55,8 @@ export interface Session {
   totalSteps: number;
   memory: MemoryReport;
   limits: Limits;
+  /** What a person should know before the run starts. */
+  notes: string[];
 }
 
 /** Reads a model folder's shape and declares its tensors, with the adapter the config asks for. */
@@ -120,6 +122,20 @@ export async function prepareSession(
 ): Promise<Session> {
   // Read the small files first: a mistake in them should not wait for the data.
   const loaded = await loadModel(host, config, limits, config.sequence_len);
+  try {
+    return await buildSession(host, config, limits, loaded);
+  } catch (error) {
+    loaded.files?.close();
+    throw error;
+  }
+}
+
+async function buildSession(
+  host: Host,
+  config: Config,
+  limits: Limits,
+  loaded: LoadedModel,
+): Promise<Session> {
   const tokenizer = await loadTokenizer(
     host,
     config.tokenizer_config ?? config.base_model,
@@ -190,6 +206,13 @@ export async function prepareSession(
     ...[...microSteps.values(), ...evaluations.values()].map((batch) => batch.plan),
     update,
   ], readbackBytes([...trained.values(), state.statistics]));
+  const notes: string[] = [];
+  if (config.sequence_len > model.shape.positions) {
+    notes.push(
+      `sequence_len ${config.sequence_len} is more than the ${model.shape.positions} positions ` +
+        "that this model was trained for; expect poor results beyond those.",
+    );
+  }
   return {
     config,
     tokenizer,
@@ -206,6 +229,7 @@ export async function prepareSession(
     totalSteps,
     memory,
     limits,
+    notes,
   };
 }
 

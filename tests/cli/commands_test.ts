@@ -89,7 +89,7 @@ Deno.test("train, ask, merge, ask the merged model", sanitize, async () => {
   assert.equal(again.code, 1);
   assert.match(again.err, /merged exists/);
 
-  // Trained again over the old result.
+  // Trained again: the old result is kept beside the new one.
   const over = await eft("train", file, "--max-steps", "1");
   assert.equal(over.code, 0, over.err);
   assert.equal(
@@ -100,6 +100,7 @@ Deno.test("train, ask, merge, ask the merged model", sanitize, async () => {
     "data.jsonl",
     "model",
     "out",
+    "out.previous",
     "run.yml",
     "texts.jsonl",
   ]);
