@@ -69,7 +69,7 @@ async function count(name, args, form) {
     );
   const counts = { passed: number(form.passed), failed: number(form.failed) };
   if (!(counts.passed + counts.failed > 0)) {
-    return fail(`${name}: no test ran (exit code ${code})`);
+    return fail(`${name}: no summary, as they crashed or none ran (exit code ${code})`);
   }
   passed += counts.passed;
   failed += counts.failed;

@@ -38,6 +38,9 @@ export interface KernelRecord {
   adapter: string;
   /** Whether rows are summed by one thread (a CPU adapter) or by a group. */
   software: boolean;
+  /** Bytes of one binding: where large matrices are cut. */
+  maxBinding: number;
+  offsetAlignment: number;
   kernels: KernelChoices;
 }
 

@@ -5,7 +5,7 @@ import { type Config, type Override, parseConfig, resolvedYaml } from "../config
 import { windows } from "../data/batches.ts";
 import { EftError } from "../errors.ts";
 import { writeResult } from "../export/result.ts";
-import type { KernelRecord } from "../graph/limits.ts";
+import type { KernelRecord, Limits } from "../graph/limits.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { tune } from "../gpu/tuner.ts";
 import { lowerGraph } from "../graph/plan.ts";
@@ -47,8 +47,7 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
 
   const device = await openDevice(host, options.engine);
   if (options.kernels) {
-    device.limits.kernels = options.kernels.kernels;
-    device.limits.software = options.kernels.software;
+    Object.assign(device.limits, recorded(options.kernels, device));
   }
   if (device.summary.software) {
     report({
@@ -92,6 +91,8 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
     const record: KernelRecord = {
       adapter: device.summary.name,
       software: device.limits.software,
+      maxBinding: device.limits.maxBinding,
+      offsetAlignment: device.limits.offsetAlignment,
       kernels: device.limits.kernels ?? {},
     };
     await output.write("kernels.json", JSON.stringify(record, null, 2) + "\n");
@@ -127,6 +128,18 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
     trainer?.destroy();
     device.destroy();
   }
+}
+
+/** The limits of an earlier run, which this device must be able to keep. */
+function recorded({ adapter, ...limits }: KernelRecord, device: Device): Partial<Limits> {
+  const { maxBinding, offsetAlignment } = device.limits;
+  if (limits.maxBinding > maxBinding || limits.offsetAlignment % offsetAlignment !== 0) {
+    throw new EftError(
+      "device",
+      `The kernels recorded on ${adapter} need larger bindings than ${device.summary.name} has.`,
+    );
+  }
+  return limits;
 }
 
 /** Milliseconds that choosing kernels may take. */
