@@ -70,6 +70,7 @@ function parse(args: string[]) {
     else if (parts.includes(args[i])) chosen.add(args[i]);
     else throw new EftError("command", `${args[i]} is not a part; parts: ${parts.join(", ")}`);
   }
+  if (!(rounds >= 1)) throw new EftError("command", "--rounds takes a whole number from 1");
   return { rounds, json, engine, chosen: chosen.size > 0 ? chosen : new Set(parts) };
 }
 

@@ -24,7 +24,14 @@ import { array, useJax } from "./jax.ts";
 
 type Weights = Record<string, np.Array>;
 /** A batch, and what is constant for all steps. */
-type Batch = { tokens: np.Array; targets: np.Array; cosines: np.Array; sines: np.Array };
+type Batch = {
+  tokens: np.Array;
+  targets: np.Array;
+  /** One where a target counts, else zero: the wasm backend's oneHot fails on negative ones. */
+  counted: np.Array;
+  cosines: np.Array;
+  sines: np.Array;
+};
 type Moments = { first: Weights; second: Weights };
 /** Learning rate and the bias corrections of the two moments. */
 type Scalars = { rate: np.Array; bias1: np.Array; bias2: np.Array };
@@ -103,7 +110,8 @@ function batchOf({ tokens, targets }: Start): Batch {
   }
   return {
     tokens: np.array(Int32Array.from(tokens)).reshape([batch, length]),
-    targets: np.array(targets).reshape([batch, length]),
+    targets: np.array(targets.map((target) => Math.max(target, 0))).reshape([batch, length]),
+    counted: array(Float32Array.from(targets, (target) => target < 0 ? 0 : 1), [batch, length, 1]),
     cosines: array(cosines, [1, length, 1, 1, half]),
     sines: array(sines, [1, length, 1, 2, half]),
   };
@@ -145,7 +153,7 @@ function trainingStep(
 
 /** Mean cross entropy of the next tokens. */
 function modelLoss(trained: Weights, frozen: Weights, constants: Batch): np.Array {
-  const { tokens, targets, cosines, sines } = constants;
+  const { tokens, targets, counted, cosines, sines } = constants;
   const linear = (x: np.Array, path: string): np.Array => {
     const down = trained[`base_model.model.${path}.lora_A.weight`];
     const up = trained[`base_model.model.${path}.lora_B.weight`];
@@ -181,7 +189,6 @@ function modelLoss(trained: Weights, frozen: Weights, constants: Batch): np.Arra
     x = x.add(linear(gated, `${path}.mlp.down_proj`));
   }
   const logits = np.matmul(norm(x, "model.norm.weight"), np.transpose(table.ref));
-  // Rows of a negative target are all zero, and add nothing.
-  const wanted = nn.oneHot(targets.ref, vocabulary);
+  const wanted = nn.oneHot(targets.ref, vocabulary).mul(counted.ref);
   return nn.logSoftmax(logits).mul(wanted).sum().mul(-1 / (batch * (length - 1)));
 }
