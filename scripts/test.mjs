@@ -1,5 +1,6 @@
-// `npm test`: types, then the tests in Deno, then those of the page in Chromium. The last line is
-// `N passed, N failed`. `npm test -- graph host` runs only the files whose path holds such a word.
+// `npm test`: types, then the tests in Deno, then those that drive Chromium and compare hosts. The
+// last line is `N passed, N failed`. `npm test -- graph host` runs only the files whose path holds
+// such a word.
 
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
@@ -11,12 +12,10 @@ const denoPath = join(root, "node_modules/deno/bin.cjs");
 const isChosen = (path) => filters.length === 0 || filters.some((word) => path.includes(word));
 
 const all = filesBelow("tests").filter(isChosen);
-const pageTests = all.filter((path) => /^tests\/page\/.*\.test\.mjs$/.test(path));
-const denoTests = all.filter((path) =>
-  /(^|[/._])test\.ts$/.test(path) && !path.startsWith("tests/page/")
-);
+const nodeTests = all.filter((path) => path.endsWith(".test.mjs"));
+const denoTests = all.filter((path) => /(^|[/._])test\.ts$/.test(path));
 
-await setup({ browser: pageTests.length > 0 }).catch((error) =>
+await setup({ browser: nodeTests.length > 0 }).catch((error) =>
   exitOnSetupError(error, "0 passed, 1 failed")
 );
 
@@ -35,11 +34,11 @@ if (denoTests.length > 0) {
     },
   );
 }
-if (pageTests.length > 0) {
+if (nodeTests.length > 0) {
   // The spec reporter depends on a terminal; this one is the same everywhere. The tests share one
   // GPU, so their files run one after the other.
   const options = ["--test", "--test-reporter=tap", "--test-concurrency=1"];
-  await count("page tests", [...options, ...pageTests], {
+  await count("page and parity tests", [...options, ...nodeTests], {
     passed: /^# pass (\d+)/m,
     failed: /^# fail (\d+)/m,
   });
@@ -70,7 +69,7 @@ async function count(name, args, form) {
     );
   const counts = { passed: number(form.passed), failed: number(form.failed) };
   if (!(counts.passed + counts.failed > 0)) {
-    return fail(`${name}: no test ran (exit code ${code})`);
+    return fail(`${name}: no summary, as they crashed or none ran (exit code ${code})`);
   }
   passed += counts.passed;
   failed += counts.failed;

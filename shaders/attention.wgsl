@@ -16,7 +16,7 @@
 //          H heads, K key/value heads, D head width.
 // Dtypes   f32; sums over j in chunks of CHUNK in rising order, so results do not depend on timing.
 // Writes   overwrites its outputs.
-// Grid     (tiles of LANES queries or keys, heads, B), one thread to a query or key row.
+// Grid     (tiles of LANES·ROWS queries or keys, heads, B), one thread to ROWS rows, LANES apart.
 // Limits   D a multiple of 4; with STAGE, workgroup memory 2·TILE·D·4 bytes.
 // Source   Dao 2023, arXiv:2307.08691, algorithms 1 and 2, the loop over keys turned inside out for
 //          dQ so that no atomics are needed.
@@ -73,39 +73,41 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let head = group.y;
   let key_head = head / ${H / K}u;
   let batch = group.z;
-  let t = min(group.x * ${LANES}u + local, ${T - 1}u);
-  let inside = group.x * ${LANES}u + local < ${T}u;
-  let row = batch * ${T}u + t;
-  let at = row * q_stride + head * width;
-  let last_t = min(group.x * ${LANES}u + ${LANES - 1}u, ${T - 1}u);
+  let first_t = group.x * ${LANES * ROWS}u;
+  let last_t = min(first_t + ${LANES * ROWS - 1}u, ${T - 1}u);
+//: for r in 0..ROWS
+  let t$r = min(first_t + ${r * LANES}u + local, ${T - 1}u);
+  let row$r = batch * ${T}u + t$r;
+  let at$r = row$r * q_stride + head * width;
+//: end
 //: if CACHED
   let begin = 0u;
   let end = min(bounds[batch * ${T}u + last_t] + 1u, ${S}u);
-  let lowest = 0u;
-  let highest = bounds[row];
 //: else
-  let begin = bounds[batch * ${T}u + group.x * ${LANES}u] / ${TILE}u * ${TILE}u;
+  let begin = bounds[batch * ${T}u + first_t] / ${TILE}u * ${TILE}u;
   let end = last_t + 1u;
-  let lowest = bounds[row];
-  let highest = t;
+//: end
+//: for r in 0..ROWS
+//: if CACHED
+  let lowest$r = 0u;
+  let highest$r = bounds[row$r];
+//: else
+  let lowest$r = bounds[row$r];
+  let highest$r = t$r;
 //: end
 //: for d in 0..D / 4
-  let q$d = q[at + ${d}u] * $SCALE;
+  let q${r}_$d = q[at$r + ${d}u] * $SCALE;
+  var sum${r}_$d = vec4f(0.0);
 //: end
 //: if KERNEL == "forward"
-//: for d in 0..D / 4
-  var sum$d = vec4f(0.0);
-//: end
-  var highest_score = -3.0e38;
-  var weight = 0.0;
+  var top$r = -3.0e38;
+  var weight$r = 0.0;
 //: else
 //: for d in 0..D / 4
-  var sum$d = vec4f(0.0);
-  let dout$d = dout[at + ${d}u];
+  let dout${r}_$d = dout[at$r + ${d}u];
 //: end
-  let kept = rows[row * ${H}u + head];
-  let l = kept.x;
-  let mean = kept.y;
+  let kept$r = rows[row$r * ${H}u + head];
+//: end
 //: end
 
   for (var tile = begin; tile < end; tile += ${TILE}u) {
@@ -122,63 +124,79 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     for (var j = tile; j < min(tile + ${TILE}u, end); j += ${CHUNK}u) {
 //: for c in 0..CHUNK
 //: if STAGE
-      let at$c = (j - tile + ${c}u) * width;
+      let key$c = (j - tile + ${c}u) * width;
 //: else
-      let at$c = (base + min(j + ${c}u, ${S - 1}u)) * k_stride + key_head * width;
+      let key$c = (base + min(j + ${c}u, ${S - 1}u)) * k_stride + key_head * width;
 //: end
-      var dots$c = vec4f(0.0);
 //: for d in 0..D / 4
 //: if STAGE
-      dots$c += q$d * tile_a[at$c + ${d}u];
+      let k${c}_$d = tile_a[key$c + ${d}u];
 //: else
-      dots$c += q$d * k[at$c + ${d}u];
+      let k${c}_$d = k[key$c + ${d}u];
 //: end
 //: end
-      let visible$c = j + ${c}u >= lowest && j + ${c}u <= highest;
-      let score$c = select(-3.0e38, total(dots$c), visible$c);
+//: for r in 0..ROWS
+      var dots${r}_$c = vec4f(0.0);
+//: for d in 0..D / 4
+      dots${r}_$c += q${r}_$d * k${c}_$d;
+//: end
+      let visible${r}_$c = j + ${c}u >= lowest$r && j + ${c}u <= highest$r;
+      let score${r}_$c = select(-3.0e38, total(dots${r}_$c), visible${r}_$c);
+//: end
 //: end
 //: if KERNEL == "forward"
-      var top = highest_score;
+//: for r in 0..ROWS
+      let before$r = top$r;
 //: for c in 0..CHUNK
-      top = max(top, score$c);
+      top$r = max(top$r, score${r}_$c);
 //: end
-      let shrink = exp(highest_score - top);
-      highest_score = top;
+      let shrink$r = exp(before$r - top$r);
+      weight$r = weight$r * shrink$r;
 //: for c in 0..CHUNK
-      let p$c = select(0.0, exp(score$c - top), visible$c);
-//: end
-      weight = weight * shrink;
-//: for c in 0..CHUNK
-      weight += p$c;
+      let p${r}_$c = select(0.0, exp(score${r}_$c - top$r), visible${r}_$c);
+      weight$r += p${r}_$c;
 //: end
 //: for d in 0..D / 4
-      sum$d *= shrink;
+      sum${r}_$d *= shrink$r;
+//: end
+//: end
 //: for c in 0..CHUNK
-//: if STAGE
-      sum$d += p$c * tile_b[at$c + ${d}u];
-//: else
-      sum$d += p$c * v[at$c + ${d}u];
-//: end
-//: end
-//: end
-//: else
-//: for c in 0..CHUNK
-      var pulls$c = vec4f(0.0);
 //: for d in 0..D / 4
 //: if STAGE
-      pulls$c += dout$d * tile_b[at$c + ${d}u];
+      let v${c}_$d = tile_b[key$c + ${d}u];
 //: else
-      pulls$c += dout$d * v[at$c + ${d}u];
+      let v${c}_$d = v[key$c + ${d}u];
+//: end
+//: for r in 0..ROWS
+      sum${r}_$d += p${r}_$c * v${c}_$d;
 //: end
 //: end
-      let ds$c = select(0.0, exp(score$c - l) * (total(pulls$c) - mean), visible$c);
+//: end
+//: else
+//: for c in 0..CHUNK
+//: for r in 0..ROWS
+      var pulls${r}_$c = vec4f(0.0);
 //: end
 //: for d in 0..D / 4
-//: for c in 0..CHUNK
 //: if STAGE
-      sum$d += ds$c * tile_a[at$c + ${d}u];
+      let v${c}_$d = tile_b[key$c + ${d}u];
 //: else
-      sum$d += ds$c * k[at$c + ${d}u];
+      let v${c}_$d = v[key$c + ${d}u];
+//: end
+//: for r in 0..ROWS
+      pulls${r}_$c += dout${r}_$d * v${c}_$d;
+//: end
+//: end
+//: for r in 0..ROWS
+      // Masked before the exponential: a hidden score may be larger than the log-sum-exp.
+      let p${r}_$c = select(0.0, exp(score${r}_$c - kept$r.x), visible${r}_$c);
+      let ds${r}_$c = p${r}_$c * (total(pulls${r}_$c) - kept$r.y);
+//: for d in 0..D / 4
+//: if STAGE
+      sum${r}_$d += ds${r}_$c * tile_a[key$c + ${d}u];
+//: else
+      sum${r}_$d += ds${r}_$c * k${c}_$d;
+//: end
 //: end
 //: end
 //: end
@@ -186,34 +204,37 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     }
   }
 
-  if (inside) {
+//: for r in 0..ROWS
+  if (first_t + ${r * LANES}u + local < ${T}u) {
 //: if KERNEL == "forward"
 //: for d in 0..D / 4
-    o[at + ${d}u] = sum$d / weight;
+    o[at$r + ${d}u] = sum${r}_$d / weight$r;
 //: end
-    lse[row * ${H}u + head] = highest_score + log(weight);
+    lse[row$r * ${H}u + head] = top$r + log(weight$r);
 //: else
 //: for d in 0..D / 4
-    dq[at + ${d}u] = sum$d * $SCALE;
+    dq[at$r + ${d}u] = sum${r}_$d * $SCALE;
 //: end
 //: end
   }
+//: end
 }
 //: else
 @compute @workgroup_size($LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   let key_head = group.y;
   let batch = group.z;
-  let first_key = group.x * ${LANES}u;
-  let last_key = min(first_key + ${LANES - 1}u, ${T - 1}u);
-  let inside = first_key + local < ${T}u;
-  let j = min(first_key + local, ${T - 1}u);
-  let at = (batch * ${T}u + j) * k_stride + key_head * width;
+  let first_key = group.x * ${LANES * ROWS}u;
+  let last_key = min(first_key + ${LANES * ROWS - 1}u, ${T - 1}u);
+//: for r in 0..ROWS
+  let j$r = min(first_key + ${r * LANES}u + local, ${T - 1}u);
+  let at$r = (batch * ${T}u + j$r) * k_stride + key_head * width;
 //: for d in 0..D / 4
-  let k$d = k[at + ${d}u] * $SCALE;
-  let v$d = v[at + ${d}u];
-  var dk$d = vec4f(0.0);
-  var dv$d = vec4f(0.0);
+  let k${r}_$d = k[at$r + ${d}u] * $SCALE;
+  let v${r}_$d = v[at$r + ${d}u];
+  var dk${r}_$d = vec4f(0.0);
+  var dv${r}_$d = vec4f(0.0);
+//: end
 //: end
 
   for (var member = 0u; member < ${H / K}u; member++) {
@@ -233,47 +254,56 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
 //: end
       for (var t = tile; t < min(tile + ${TILE}u, ${T}u); t++) {
         let row = base + t;
+        let lowest = bounds[row];
+        let kept = rows[row * ${H}u + head];
 //: if STAGE
         let query = (t - tile) * width;
 //: else
         let query = row * q_stride + head * width;
 //: end
-        var dots = vec4f(0.0);
-        var pulls = vec4f(0.0);
 //: for d in 0..D / 4
 //: if STAGE
-        dots += k$d * tile_a[query + ${d}u];
-        pulls += v$d * tile_b[query + ${d}u];
+        let q$d = tile_a[query + ${d}u];
+        let dout$d = tile_b[query + ${d}u];
 //: else
-        dots += k$d * q[query + ${d}u];
-        pulls += v$d * dout[query + ${d}u];
+        let q$d = q[query + ${d}u];
+        let dout$d = dout[query + ${d}u];
 //: end
 //: end
-        let visible = j <= t && j >= bounds[row];
+//: for r in 0..ROWS
+        var dots$r = vec4f(0.0);
+        var pulls$r = vec4f(0.0);
+//: for d in 0..D / 4
+        dots$r += k${r}_$d * q$d;
+        pulls$r += v${r}_$d * dout$d;
+//: end
+        let visible$r = j$r <= t && j$r >= lowest;
         // Masked before the exponential: a hidden score may be larger than the log-sum-exp.
-        let score = select(-3.0e38, total(dots), visible);
-        let kept = rows[row * ${H}u + head];
-        let p = select(0.0, exp(score - kept.x), visible);
-        let ds = p * (total(pulls) - kept.y);
+        let score$r = select(-3.0e38, total(dots$r), visible$r);
+        let p$r = select(0.0, exp(score$r - kept.x), visible$r);
+        let ds$r = p$r * (total(pulls$r) - kept.y);
 //: for d in 0..D / 4
 //: if STAGE
-        dv$d += p * tile_b[query + ${d}u];
-        dk$d += ds * tile_a[query + ${d}u];
+        dv${r}_$d += p$r * tile_b[query + ${d}u];
+        dk${r}_$d += ds$r * tile_a[query + ${d}u];
 //: else
-        dv$d += p * dout[query + ${d}u];
-        dk$d += ds * q[query + ${d}u];
+        dv${r}_$d += p$r * dout$d;
+        dk${r}_$d += ds$r * q$d;
+//: end
 //: end
 //: end
       }
     }
   }
 
-  if (inside) {
+//: for r in 0..ROWS
+  if (first_key + ${r * LANES}u + local < ${T}u) {
 //: for d in 0..D / 4
-    dk[at + ${d}u] = dk$d * $SCALE;
-    dv[at + ${d}u] = dv$d;
+    dk[at$r + ${d}u] = dk${r}_$d * $SCALE;
+    dv[at$r + ${d}u] = dv${r}_$d;
 //: end
   }
+//: end
 }
 //: end
 //: end

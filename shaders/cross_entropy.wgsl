@@ -65,7 +65,7 @@ fn sum_lanes(value: f32, local: u32) -> f32 { return value; }
 @compute @workgroup_size(${LANES * ROWS})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   let lane = local % ${LANES}u;
-  let chunk_row = group.x * ${ROWS}u + local / ${LANES}u;
+  let chunk_row = (group.y * ${GROUPS_X}u + group.x) * ${ROWS}u + local / ${LANES}u;
   let inside = chunk_row < ${R}u;
   let r = min(chunk_row, ${R - 1}u);
   let base = r * columns;

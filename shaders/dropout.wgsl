@@ -4,7 +4,7 @@
 //   y_i = x_i · keep_i / (1 − p),   keep_i = (r_i >= p),   r_i = word / 2³² of
 //   philox(counter = (i / 4, SALT, micro step, 0), key = seed), word i mod 4
 //
-// Shapes   x, y [N]; step: the step's scalars (see src/train/step_scalars.ts).
+// Shapes   x, y [N]; step: the step's scalars (see src/graph/step_scalars.ts).
 // Dtypes   f32.
 // Writes   overwrites y.
 // Grid     one thread to four elements, workgroup 64.

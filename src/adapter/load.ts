@@ -2,7 +2,7 @@
 
 import { EftError } from "../errors.ts";
 import { bytesToF32 } from "../files/dtype.ts";
-import { openSafetensors } from "../files/safetensors.ts";
+import { openSafetensors, type SafetensorsSet } from "../files/safetensors.ts";
 import type { Memory } from "../gpu/program.ts";
 import type { Host } from "../host/host.ts";
 import { linearLayers, type Model } from "../model/model.ts";
@@ -20,12 +20,15 @@ const unsupported: Record<string, (value: unknown) => boolean> = {
   layer_replication: (value) => value !== null && value !== undefined,
 };
 
-/** Attaches the adapter of a folder to a declared model; its values are written by `load`. */
+/**
+ * Attaches the adapter of a folder to a declared model. Its values are in `files`; `load` writes them
+ * to the device and closes the files.
+ */
 export async function openAdapter(
   host: Host,
   folder: string,
   model: Model,
-): Promise<{ lora: Lora; load: (memory: Memory) => Promise<void> }> {
+): Promise<{ lora: Lora; files: SafetensorsSet; load: (memory: Memory) => Promise<void> }> {
   const configFile = `${folder}/adapter_config.json`;
   if (await host.kind(configFile) !== "file") {
     throw new EftError(
@@ -81,7 +84,7 @@ export async function openAdapter(
     }
     files.close();
   };
-  return { lora, load };
+  return { lora, files, load };
 }
 
 function parse(text: string, file: string): Record<string, unknown> {

@@ -49,7 +49,7 @@ export function parseArguments(args: readonly string[]): Arguments {
     else if (!option.value) flags.set(name, "true");
     else {
       const value = assigned ?? args[++i];
-      if (value === undefined) {
+      if (value === undefined || (assigned === undefined && value.startsWith("--"))) {
         throw new EftError("command", `--${name} needs a value: --${name} ${option.value}`);
       }
       flags.set(name, value);

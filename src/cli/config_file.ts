@@ -37,7 +37,7 @@ export async function readYaml(host: Host, file: string): Promise<ConfigFile> {
     }
     if (/^https?:\/\//i.test(file)) return { file, text: await download(new URL(file)) };
     if (await host.kind(file) !== "file") {
-      throw new Error(`There is no configuration file ${file}.`);
+      throw new EftError("config", "There is no such configuration file.", { file });
     }
     return { file, text: await decode(await host.readStream(file)) };
   } catch (cause) {

@@ -69,6 +69,7 @@ export async function inference(host: Host, args: Arguments, terminal: Terminal)
   try {
     const prompt = flags.get("prompt");
     if (prompt !== undefined) {
+      if (prompt.trim() === "") throw new EftError("command", "--prompt is empty.");
       await answer(ask([{ role: "user", content: prompt }]));
       return;
     }

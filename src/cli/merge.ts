@@ -5,7 +5,7 @@ import { parseConfig } from "../config/config.ts";
 import { loadTokenizer } from "../data/tokenizer.ts";
 import { EftError } from "../errors.ts";
 import { mergedTensors } from "../export/merge.ts";
-import { openSafetensors, writeSafetensors } from "../files/safetensors.ts";
+import { writeSafetensors } from "../files/safetensors.ts";
 import { leastLimits } from "../graph/limits.ts";
 import type { Host } from "../host/host.ts";
 import { resolveTokenizerFolder } from "../model/source.ts";
@@ -24,8 +24,7 @@ export async function mergeLora(host: Host, args: Arguments, terminal: Terminal)
   }
   const settings = { ...config, adapter: undefined, reinit_weights: false };
   const { model, folder, files } = await loadModel(host, settings, leastLimits, 1, "infer");
-  await openAdapter(host, adapterFolder, model);
-  const adapter = await openSafetensors(host, `${adapterFolder}/adapter_model.safetensors`);
+  const { files: adapter } = await openAdapter(host, adapterFolder, model);
   const partial = `${target}.partial`;
   await host.remove(partial);
   try {

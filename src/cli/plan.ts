@@ -22,10 +22,11 @@ export async function showPlan(host: Host, args: Arguments, terminal: Terminal):
   const { file, text } = await readConfig(host, args);
   const { config, notes } = parseConfig(text, file, args.overrides);
   for (const note of notes) terminal.event({ event: "note", text: note });
-  // f16 weights stay f16 on nearly every GPU; the other limits are those all devices have.
-  const limits = { ...leastLimits, f16: true, maxBuffer: 2 ** 31, maxBinding: 2 ** 27 };
+  // What nearly every GPU has; a device with less refuses a run that needs more.
+  const limits = { ...leastLimits, f16: true, maxBuffer: 2 ** 31, maxBinding: 2 ** 30 };
   const session = await prepareSession(host, config, limits);
   session.loaded.files?.close();
+  for (const note of session.notes) terminal.event({ event: "note", text: note });
   const { total, ...lines } = session.memory;
   terminal.say(`Memory on the GPU for ${file}`);
   for (const [name, value] of Object.entries(lines)) {

@@ -55,8 +55,8 @@ export class Terminal {
       const fields = { event: "error", code, message, file, line, column };
       Deno.stdout.writeSync(this.#encoder.encode(JSON.stringify(fields) + "\n"));
     }
-    this.#write(`error: ${error.text}\n`);
-    if (debug && error.stack) this.#write(`${error.stack}\n`);
+    const text = debug && error.stack ? `${error.text}\n${error.stack}` : error.text;
+    Deno.stderr.writeSync(this.#encoder.encode(`error: ${text}\n`));
   }
 
   #show(event: RunEvent): void {
@@ -84,7 +84,7 @@ export class Terminal {
       case "eval":
         return this.say(`step ${event.step}: eval_loss ${event.eval_loss.toFixed(4)}`);
       case "end":
-        if (event.train_loss === undefined) return; // of another command, which has said it
+        if (!("train_loss" in event)) return; // other commands say for themselves what they did
         if (this.#lineOpen && this.#lastStep) this.say(this.#stepLine(this.#lastStep));
         return this.say(
           `done: ${event.steps} steps in ${duration(event.wall_seconds)}, ` +

@@ -1,6 +1,7 @@
 // `eft train CONFIG`: the whole run, reported as it goes.
 
 import type { Override } from "../config/config.ts";
+import { z } from "zod";
 import { EftError } from "../errors.ts";
 import type { KernelRecord } from "../graph/limits.ts";
 import type { Host } from "../host/host.ts";
@@ -46,15 +47,35 @@ export async function train(host: Host, args: Arguments, terminal: Terminal): Pr
   }
 }
 
+const size = z.int().positive();
+const kernelRecord: z.ZodType<KernelRecord> = z.object({
+  adapter: z.string(),
+  software: z.boolean(),
+  maxBinding: size,
+  offsetAlignment: size,
+  kernels: z.record(
+    z.string(),
+    z.object({
+      orientation: z.enum(["rows", "tile"]),
+      lanesM: size,
+      lanesN: size,
+      rows: size,
+      columns: size,
+      depth: size,
+    }),
+  ),
+});
+
+/** The kernels.json that an earlier run has left. */
 async function readKernels(host: Host, file?: string): Promise<KernelRecord | undefined> {
   if (file === undefined) return undefined;
   try {
-    const record = JSON.parse(await host.readText(file)) as KernelRecord;
-    if (typeof record.software !== "boolean" || typeof record.kernels !== "object") {
-      throw new Error("this is not a kernels.json that a run has left");
-    }
-    return record;
+    return kernelRecord.parse(JSON.parse(await host.readText(file)));
   } catch (cause) {
-    throw new EftError("command", `--kernels ${file}: ${(cause as Error).message}`, {}, { cause });
+    const why = cause instanceof z.ZodError
+      ? `not a kernels.json that a run has left (${cause.issues[0].path.join(".")}: ` +
+        `${cause.issues[0].message})`
+      : (cause as Error).message;
+    throw new EftError("command", `--kernels ${file}: ${why}`, {}, { cause });
   }
 }

@@ -219,5 +219,5 @@ async function readJson(host: Host, folder: string, name: string): Promise<Json>
 }
 
 function bad(path: string, problem: string, cause?: unknown): EftError {
-  return new EftError("model", `${path} ${problem}`, {}, { cause });
+  return new EftError("model", `the file ${problem}`, { file: path }, { cause });
 }

@@ -7,6 +7,17 @@ import { bytesPerElement, sizeOf, type Tensor } from "../graph/graph.ts";
 import { assert } from "../errors.ts";
 
 const pieceElements = 2 ** 21;
+
+/** Bytes that reading any of these tensors back takes on the device. */
+export function readbackBytes(tensors: Iterable<Tensor>): number {
+  let most = 0;
+  for (const tensor of tensors) {
+    const count = Math.min(pieceElements, sizeOf(tensor));
+    most = Math.max(most, Math.ceil(count * bytesPerElement(tensor.dtype) / 4) * 4);
+  }
+  return most;
+}
+
 const held: Record<string, Dtype> = { f32: "F32", f16: "F16", bf16: "BF16" };
 
 /** A tensor to be written as `dtype`; only f32 is converted, other types are written as they are. */

@@ -36,7 +36,7 @@ interface Extent {
 }
 
 function bad(path: string, problem: string, cause?: unknown): EftError {
-  return new EftError("model", `${path}: ${problem}`, {}, { cause });
+  return new EftError("model", problem, { file: path }, { cause });
 }
 
 const REDO = "Download or export the file again.";

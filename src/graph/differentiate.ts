@@ -22,6 +22,10 @@ export function differentiate(graph: Graph, options: DifferentiateOptions = {}):
   const trained = requiringGradient(forward);
   const values = options.recompute ? recomputing(graph, forward) : (value: Tensor) => value;
   const gradients = new Map<Tensor, Tensor>();
+  // A sum hands one and the same gradient to both of its inputs; such a tensor has two owners and
+  // must not be overwritten by either.
+  const owners = new Map<Tensor, Tensor>();
+  const shared = new Set<Tensor>();
 
   for (const node of forward.reverse()) {
     if (!node.operation.gradient) continue;
@@ -39,14 +43,18 @@ export function differentiate(graph: Graph, options: DifferentiateOptions = {}):
       needs: (i) => trained.has(node.inputs[i]),
       destination: (i) => node.inputs[i].gradient,
       partial: (i) => gradients.get(node.inputs[i]),
+      ownPartial(i) {
+        const partial = gradients.get(node.inputs[i]);
+        return partial && !shared.has(partial) ? partial : undefined;
+      },
       contribute(i, gradient, replaces = false) {
         const target = node.inputs[i];
         assert(isTransient(target), `gradient of ${target.name} goes to its destination`);
         const before = gradients.get(target);
-        gradients.set(
-          target,
-          before && !replaces ? graph.call(add, [before, gradient], {}) : gradient,
-        );
+        const sum = before && !replaces ? graph.call(add, [before, gradient], {}) : gradient;
+        if (owners.has(sum) && owners.get(sum) !== target) shared.add(sum);
+        owners.set(sum, target);
+        gradients.set(target, sum);
       },
     };
     node.operation.gradient(context);
@@ -70,12 +78,10 @@ function requiringGradient(nodes: readonly Node[]): Set<Tensor> {
 function recomputing(graph: Graph, forward: readonly Node[]): (value: Tensor) => Tensor {
   // What another block reads is kept; everything else of a block is computed again.
   const kept = new Set<Tensor>();
-  const overwritten = new Set<Tensor>();
   for (const node of forward) {
     for (const input of node.inputs) {
       if (graph.producers.get(input)?.block !== node.block) kept.add(input);
     }
-    for (const [, input] of node.inPlace) overwritten.add(node.inputs[input]);
   }
   const copies = new Map<Tensor, Tensor>();
   const value = (of: Tensor): Tensor => {

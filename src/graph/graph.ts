@@ -134,6 +134,8 @@ export interface GradientContext<A = Attributes> {
   destination(i: number): Tensor | undefined;
   /** Sum of the contributions that input `i` has had so far, for kernels that can add to it. */
   partial(i: number): Tensor | undefined;
+  /** The same, if a kernel may write over it: no other value's gradient is the same tensor. */
+  ownPartial(i: number): Tensor | undefined;
   /** Adds to the gradient of input `i`; `replaces` when `partial(i)` is already inside it. */
   contribute(i: number, gradient: Tensor, replaces?: boolean): void;
 }

@@ -1,6 +1,7 @@
 // What a plan must know of a device. A plan for "any machine" uses the values every WebGPU device
 // must offer, so the memory it prints is what the narrowest device would need.
 
+import { EftError } from "../errors.ts";
 import type { KernelChoice } from "./matmul.ts";
 
 export interface Limits {
@@ -37,6 +38,9 @@ export interface KernelRecord {
   adapter: string;
   /** Whether rows are summed by one thread (a CPU adapter) or by a group. */
   software: boolean;
+  /** Bytes of one binding: where large matrices are cut. */
+  maxBinding: number;
+  offsetAlignment: number;
   kernels: KernelChoices;
 }
 
@@ -60,18 +64,31 @@ export interface RowShard {
   bytes: number;
 }
 
-/** Cuts a row-major matrix into bindings of at most `limits.maxBinding` bytes. */
+/**
+ * Cuts a row-major matrix into bindings of at most `limits.maxBinding` bytes. `beside` is the bytes
+ * per row of a vector that is cut at the same rows. Throws an EftError when one aligned step of rows
+ * is too large.
+ */
 export function rowShards(
   rows: number,
   bytesPerRow: number,
   limits: Limits,
+  beside = 0,
 ): RowShard[] {
   const total = rows * bytesPerRow;
   if (total <= limits.maxBinding) return [{ row: 0, rows, offset: 0, bytes: total }];
   // A shard must start at an aligned offset: find the least row count whose bytes are aligned.
+  const aligned = (bytes: number) => bytes % limits.offsetAlignment === 0;
   let step = 1;
-  while ((step * bytesPerRow) % limits.offsetAlignment !== 0) step++;
+  while (!aligned(step * bytesPerRow) || !aligned(step * beside)) step++;
   const perShard = Math.floor(limits.maxBinding / (step * bytesPerRow)) * step;
+  if (perShard === 0) {
+    throw new EftError(
+      "device",
+      `A matrix with rows of ${bytesPerRow} bytes cannot be cut into pieces of at most ` +
+        `${limits.maxBinding} bytes, which is what this device binds.`,
+    );
+  }
   const shards: RowShard[] = [];
   for (let row = 0; row < rows; row += perShard) {
     const count = Math.min(perShard, rows - row);

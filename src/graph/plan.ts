@@ -72,12 +72,23 @@ function tooLarge(tensor: Tensor, bytes: number, limits: Limits): EftError {
     : "Use a smaller model or a device with larger buffers.";
   return new EftError(
     "device",
-    `${tensor.name} needs ${mib(bytes)} in one piece, but this device binds at most ` +
-      `${mib(limits.maxBinding)}. ${remedy}`,
+    `${tensor.name} needs ${mib(bytes)} in one piece, more than the ` +
+      `${mib(limits.maxBinding)} that a kernel can be given. ${remedy}`,
   );
 }
 
-/** Buffers by lifetime: a slot is free again after the last reader of the tensor in it. */
+/** A stretch of memory that one tensor, or a chain of them that overwrite each other, needs. */
+interface Stretch {
+  bytes: number;
+  /** Node indices of the first write and the last use. */
+  first: number;
+  last: number;
+}
+
+/**
+ * Buffers by lifetime, the largest first: tensors share a slot when they are never alive together.
+ * Going by size keeps small long-lived tensors (checkpoints) out of slots for large short-lived ones.
+ */
 function assignSlots(
   graph: Graph,
   limits: Limits,
@@ -88,46 +99,50 @@ function assignSlots(
   });
   for (const value of graph.results) lastUse.set(value, Infinity);
 
-  const slots = new Map<Tensor, number>();
-  const slotBytes: number[] = [];
-  const free = new Set<number>();
-
-  const take = (bytes: number): number => {
-    let best: number | undefined;
-    for (const slot of free) {
-      if (best === undefined) best = slot;
-      else if (slotBytes[best] < bytes) {
-        if (slotBytes[slot] > slotBytes[best]) best = slot; // grow the largest that is too small
-      } else if (slotBytes[slot] >= bytes && slotBytes[slot] < slotBytes[best]) best = slot;
-    }
-    if (best === undefined) return slotBytes.push(bytes) - 1;
-    free.delete(best);
-    slotBytes[best] = Math.max(slotBytes[best], bytes);
-    return best;
-  };
-
+  const stretches = new Map<Tensor, Stretch>();
   graph.nodes.forEach((node, index) => {
     node.outputs.forEach((output, i) => {
-      if (!isTransient(output) || slots.has(output)) return;
+      if (!isTransient(output) || stretches.has(output)) return;
       const bytes = bytesOf(output);
       if (bytes > limits.maxBuffer) throw tooLarge(output, bytes, limits);
+      const last = lastUse.get(output)!;
       const shared = node.inPlace.find(([o]) => o === i);
-      if (shared) {
-        const input = node.inputs[shared[1]];
-        assert(
-          lastUse.get(input) === index && isTransient(input),
-          `${node.operation.name} overwrites ${input.name}, which is read again later`,
-        );
-        slots.set(output, slots.get(input)!);
-      } else slots.set(output, take(bytes));
-    });
-    const inherited = new Set(node.inPlace.map(([, i]) => node.inputs[i]));
-    for (const value of new Set([...node.inputs, ...node.outputs])) {
-      if (isTransient(value) && lastUse.get(value) === index && !inherited.has(value)) {
-        free.add(slots.get(value)!);
+      if (!shared) {
+        stretches.set(output, { bytes, first: index, last });
+        return;
       }
-    }
+      const input = node.inputs[shared[1]];
+      assert(
+        lastUse.get(input) === index && isTransient(input) &&
+          node.inputs.filter((other) => other === input).length === 1,
+        `${node.operation.name} overwrites ${input.name}, which is read again`,
+      );
+      const stretch = stretches.get(input)!;
+      stretch.last = last;
+      stretches.set(output, stretch);
+    });
   });
+
+  const order = [...new Set(stretches.values())].sort((a, b) =>
+    b.bytes - a.bytes || a.first - b.first
+  );
+  const slotOf = new Map<Stretch, number>();
+  const slotBytes: number[] = [];
+  const members: Stretch[][] = [];
+  for (const stretch of order) {
+    const fits = (others: Stretch[]) =>
+      others.every((other) => other.last < stretch.first || stretch.last < other.first);
+    // Slots only get smaller: the last one that is free is the one that wastes least.
+    let slot = members.findLastIndex(fits);
+    if (slot < 0) {
+      slot = members.push([]) - 1;
+      slotBytes.push(stretch.bytes);
+    }
+    members[slot].push(stretch);
+    slotOf.set(stretch, slot);
+  }
+  const slots = new Map<Tensor, number>();
+  for (const [value, stretch] of stretches) slots.set(value, slotOf.get(stretch)!);
   return { slots, slotBytes };
 }
 
@@ -160,6 +175,8 @@ export interface MemoryReport {
   activations: number;
   inputs: number;
   state: number;
+  /** The largest piece that is copied back to the host at once. */
+  readback: number;
   total: number;
 }
 
@@ -173,7 +190,7 @@ const lineOf: Partial<Record<Role, keyof MemoryReport>> = {
 };
 
 /** What the plans of one run take together. */
-export function memoryReport(plans: readonly Plan[]): MemoryReport {
+export function memoryReport(plans: readonly Plan[], readback = 0): MemoryReport {
   const report: MemoryReport = {
     weights: 0,
     trained: 0,
@@ -182,6 +199,7 @@ export function memoryReport(plans: readonly Plan[]): MemoryReport {
     activations: sharedSlotBytes(plans).reduce((sum, bytes) => sum + bytes, 0),
     inputs: 0,
     state: 0,
+    readback,
     total: 0,
   };
   const owners = new Set(plans.flatMap((plan) => plan.lasting.map((t) => t.view?.of ?? t)));

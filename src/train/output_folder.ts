@@ -11,6 +11,7 @@ export class OutputFolder {
   readonly path: string;
   readonly #host: Host;
   readonly #partial: string;
+  #begun = false;
 
   private constructor(host: Host, path: string) {
     this.#host = host;
@@ -25,7 +26,8 @@ export class OutputFolder {
       throw new EftError("output", `output_dir: ${path} is a file. Name a folder.`);
     }
     if (kind === "folder") {
-      const names = await host.list(path);
+      // `merge-lora` may have put its result into a folder that no run has filled yet.
+      const names = (await host.list(path)).filter((name) => name !== "merged");
       if (names.length > 0 && !names.includes(marker)) {
         throw new EftError(
           "output",
@@ -39,6 +41,7 @@ export class OutputFolder {
 
   /** Starts filling; `config` is the configuration with all overrides in it. */
   async begin(config: string): Promise<void> {
+    this.#begun = true;
     await this.#host.remove(this.#partial);
     await this.write(marker, config);
   }
@@ -52,8 +55,11 @@ export class OutputFolder {
     return this.#partial;
   }
 
-  /** Writes the last file and puts the folder in its place. */
-  async finish(name: string, content: string): Promise<void> {
+  /**
+   * Writes the last file and puts the folder in its place. An earlier result is kept beside it, one
+   * generation; returns where.
+   */
+  async finish(name: string, content: string): Promise<string | undefined> {
     await this.write(name, content);
     const previous = `${this.path}.previous`;
     const exists = await this.#host.kind(this.path) === "folder";
@@ -62,11 +68,11 @@ export class OutputFolder {
       await this.#host.rename(this.path, previous);
     }
     await this.#host.rename(this.#partial, this.path);
-    if (exists) await this.#host.remove(previous);
+    return exists ? previous : undefined;
   }
 
-  /** Removes what was filled so far; an earlier result stays as it was. */
+  /** Removes what was filled so far, by this run only; an earlier result stays as it was. */
   async abandon(): Promise<void> {
-    await this.#host.remove(this.#partial);
+    if (this.#begun) await this.#host.remove(this.#partial);
   }
 }

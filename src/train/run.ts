@@ -5,7 +5,7 @@ import { type Config, type Override, parseConfig, resolvedYaml } from "../config
 import { windows } from "../data/batches.ts";
 import { EftError } from "../errors.ts";
 import { writeResult } from "../export/result.ts";
-import type { KernelRecord } from "../graph/limits.ts";
+import type { KernelRecord, Limits } from "../graph/limits.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { tune } from "../gpu/tuner.ts";
 import { lowerGraph } from "../graph/plan.ts";
@@ -47,8 +47,7 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
 
   const device = await openDevice(host, options.engine);
   if (options.kernels) {
-    device.limits.kernels = options.kernels.kernels;
-    device.limits.software = options.kernels.software;
+    Object.assign(device.limits, recorded(options.kernels, device));
   }
   if (device.summary.software) {
     report({
@@ -63,7 +62,7 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
       report({ event: "progress", what: `download ${file}`, done, total: total ?? done });
     });
     const { data, loaded, totalSteps, memory } = session;
-    for (const text of data.report.notes) report({ event: "note", text });
+    for (const text of [...session.notes, ...data.report.notes]) report({ event: "note", text });
     report({
       event: "start",
       adapter: device.summary.name,
@@ -84,18 +83,22 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
       report({ event: "progress", what, done, total });
     });
     await options.before?.(trainer);
+    device.peakBytes = device.allocatedBytes; // the peak of training, not of what came before it
     const summary = await loop(session, trainer, device, report, options.signal);
+    await writeResult(host, output, trainer);
+    const peakBytes = device.peakBytes;
     await options.after?.(trainer);
 
     const wallSeconds = (performance.now() - started) / 1000;
-    await writeResult(host, output, trainer);
     const record: KernelRecord = {
       adapter: device.summary.name,
       software: device.limits.software,
+      maxBinding: device.limits.maxBinding,
+      offsetAlignment: device.limits.offsetAlignment,
       kernels: device.limits.kernels ?? {},
     };
     await output.write("kernels.json", JSON.stringify(record, null, 2) + "\n");
-    await output.finish(
+    const previous = await output.finish(
       "trainer_state.json",
       trainerState(session, summary.log, summary.steps, {
         train_loss: summary.trainLoss,
@@ -104,13 +107,14 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
         num_input_tokens_seen: summary.tokens,
       }),
     );
+    if (previous) report({ event: "note", text: `The earlier result is kept in ${previous}.` });
     const end: EndEvent = {
       event: "end",
       steps: summary.steps,
       train_loss: summary.trainLoss,
       tokens_per_second: summary.tokensPerSecond,
       trained_tokens: summary.trainedTokens,
-      peak_gpu_bytes: device.peakBytes,
+      peak_gpu_bytes: peakBytes,
       planned_gpu_bytes: memory.total,
       adapter: device.summary.name,
       engine: device.summary.engine,
@@ -126,6 +130,18 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
     trainer?.destroy();
     device.destroy();
   }
+}
+
+/** The limits of an earlier run, which this device must be able to keep. */
+function recorded({ adapter, ...limits }: KernelRecord, device: Device): Partial<Limits> {
+  const { maxBinding, offsetAlignment } = device.limits;
+  if (limits.maxBinding > maxBinding || limits.offsetAlignment % offsetAlignment !== 0) {
+    throw new EftError(
+      "device",
+      `The kernels recorded on ${adapter} need larger bindings than ${device.summary.name} has.`,
+    );
+  }
+  return limits;
 }
 
 /** Milliseconds that choosing kernels may take. */

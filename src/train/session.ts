@@ -8,6 +8,7 @@ import type { HubOptions } from "../data/hub/settings.ts";
 import { batchOptions, type Prepared, prepareData } from "../data/prepare.ts";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts";
 import { EftError } from "../errors.ts";
+import { readbackBytes } from "../export/device_tensor.ts";
 import { openSafetensors, type SafetensorsSet } from "../files/safetensors.ts";
 import { sizeOf, type Tensor } from "../graph/graph.ts";
 import type { Limits } from "../graph/limits.ts";
@@ -58,6 +59,8 @@ export interface Session {
   totalSteps: number;
   memory: MemoryReport;
   limits: Limits;
+  /** What a person should know before the run starts. */
+  notes: string[];
 }
 
 /** Reads a model folder's shape and declares its tensors, with the adapter the config asks for. */
@@ -130,6 +133,21 @@ export async function prepareSession(
 ): Promise<Session> {
   // Read the small files first: a mistake in them should not wait for the data.
   const loaded = await loadModel(host, config, limits, config.sequence_len, "train", onProgress);
+  try {
+    return await buildSession(host, config, limits, loaded, onProgress);
+  } catch (error) {
+    loaded.files?.close();
+    throw error;
+  }
+}
+
+async function buildSession(
+  host: Host,
+  config: Config,
+  limits: Limits,
+  loaded: LoadedModel,
+  onProgress?: HubOptions["onProgress"],
+): Promise<Session> {
   const tokenizer = await loadTokenizer(
     host,
     await resolveTokenizerFolder(host, config, onProgress),
@@ -194,7 +212,14 @@ export async function prepareSession(
   const memory = memoryReport([
     ...[...microSteps.values(), ...evaluations.values()].map((batch) => batch.plan),
     update,
-  ]);
+  ], readbackBytes([...trained.values(), state.statistics]));
+  const notes: string[] = [];
+  if (config.sequence_len > model.shape.positions) {
+    notes.push(
+      `sequence_len ${config.sequence_len} is more than the ${model.shape.positions} positions ` +
+        "that this model was trained for; expect poor results beyond those.",
+    );
+  }
   return {
     config,
     tokenizer,
@@ -211,6 +236,7 @@ export async function prepareSession(
     totalSteps,
     memory,
     limits,
+    notes,
   };
 }
 

@@ -1,139 +1,165 @@
-// Commands that need no GPU: validate, config-schema, fetch, and where a configuration comes from.
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
-import { parseArguments } from "../../src/cli/arguments.ts";
-import { readYaml } from "../../src/cli/config_file.ts";
-import { configSchema } from "../../src/cli/config_schema.ts";
-import { fetchFiles } from "../../src/cli/fetch.ts";
-import type { Terminal } from "../../src/cli/terminal.ts";
-import { validate } from "../../src/cli/validate.ts";
-import { EftError } from "../../src/errors.ts";
-import { FakeHost } from "../fake_host.ts";
+// The commands as a person or a program uses them, on a tiny model: train, inference, merge-lora,
+// plan, doctor, and Ctrl-C.
 
-class Recorder {
-  json = true;
-  said: string[] = [];
-  printed = "";
-  events: Record<string, unknown>[] = [];
-  say = (text = "") => void this.said.push(text);
-  print = (text: string) => void (this.printed += text);
-  event = (event: Record<string, unknown>) => void this.events.push(event);
-}
+import assert from "node:assert/strict";
+import { distance, logitsOf, openModel } from "../model/logits.ts";
+import { configText, lora, readTensors, sanitize, tinyFolder } from "../train/tiny.ts";
+import { eft, eftProcess, events, spawn } from "./eft.ts";
 
-async function run(
-  command: (host: FakeHost, args: ReturnType<typeof parseArguments>, terminal: Terminal) => unknown,
-  host: FakeHost,
-  ...args: string[]
-) {
-  const recorder = new Recorder();
-  await command(host, parseArguments(["x", ...args]), recorder as unknown as Terminal);
-  return recorder;
-}
+const keys = { ...lora, max_steps: 3, val_set_size: 2, eval_steps: 2 };
 
-const CONFIG = `base_model: model
-learning_rate: 1
-datasets: [{path: data.jsonl, type: alpaca}]
-flash_attention: true
-`;
-const model = {
-  "model/config.json": "{}",
-  "model/tokenizer.json": "{}",
-  "model/model.safetensors": "",
-};
+Deno.test("train, ask, merge, ask the merged model", sanitize, async () => {
+  const folder = tinyFolder();
+  const file = `${folder}/run.yml`;
+  Deno.writeTextFileSync(file, `# my run\n${configText(folder, keys)}`);
 
-Deno.test("validate: a good configuration, with its notes", async () => {
-  const host = new FakeHost({ "c.yml": CONFIG, "data.jsonl": "{}", ...model });
-  const { said, events } = await run(validate, host, "c.yml");
-  deepEqual(said, ["c.yml: the configuration is valid."]);
-  ok(/flash_attention: no effect/.test(String(events[0]!.text)));
-  deepEqual(events.at(-1), { event: "end", valid: true, notes: [events[0]!.text] });
-});
-
-Deno.test("validate: all that is missing, at once", async () => {
-  const text = CONFIG.replace("data.jsonl", "./data.jsonl") + `tokenizer_config: ./tokens
-chat_template_jinja: chat.jinja
-test_datasets: [{path: owner/name, type: alpaca}, {path: json, data_files: [a.json]}]
-`;
-  const host = new FakeHost({ "c.yml": text, "model/config.json": "" });
-  await rejects(run(validate, host, "c.yml"), (error) => {
-    ok(error instanceof EftError && error.code === "config");
-    deepEqual(error.message.split("\n").map((line) => line.trim()), [
-      "5 problems",
-      "`base_model`: the folder model has no .safetensors file.",
-      "`tokenizer_config`: there is no folder ./tokens.",
-      "`datasets.0.path`: there is no file or folder ./data.jsonl.",
-      "`test_datasets.1.data_files`: there is no file a.json.",
-      "`chat_template_jinja`: there is no file chat.jinja.",
-    ]);
-    return true;
+  // train.ts, as the README has it, with settings on the command line.
+  const trained = await eftProcess([file, "--json", "--learning-rate", "2e-2", "--seed=3"], {
+    program: "train.ts",
   });
-  await rejects(run(validate, host, "d.yml"), /There is no configuration file d\.yml/);
-  await rejects(run(validate, host), /needs a configuration/);
-});
-
-Deno.test("validate: names on the hub are not looked up", async () => {
-  const text = CONFIG.replace("model: model", "model: owner/model").replace("data.jsonl", "o/data");
-  const { events } = await run(validate, new FakeHost({ "c.yml": text }), "c.yml");
-  equal(events.filter(({ text }) => /was not looked up/.test(String(text))).length, 2);
-});
-
-Deno.test("config-schema: whole, one field, as YAML", async () => {
-  const host = new FakeHost();
-  const whole = JSON.parse((await run(configSchema, host)).printed);
-  equal(whole.$schema, "https://json-schema.org/draft/2020-12/schema");
-  ok(/^title: lora r\n/.test(
-    (await run(configSchema, host, "--field", "lora-r", "--format=yaml"))
-      .printed,
-  ));
-  await rejects(run(configSchema, host, "--field", "lora_rr"), /Did you mean lora_r\?/);
-  await rejects(run(configSchema, host, "--format", "xml"), /choose json or yaml/);
-});
-
-Deno.test("fetch: copies, and overwrites nothing", async () => {
-  const host = new FakeHost({
-    "here/a/lora.yml": "1",
-    "here/readme": "2",
-    "there/readme": "mine",
-  });
-  const fetching = (h: FakeHost, args: ReturnType<typeof parseArguments>, t: Terminal) =>
-    fetchFiles(h, args, t, "here");
-  const first = await run(fetching, host, "examples", "--dest", "there/");
-  deepEqual(first.events, [{ event: "end", destination: "there", written: 1, same: 0, kept: 1 }]);
-  equal(await host.readText("there/a/lora.yml"), "1");
-  equal(await host.readText("there/readme"), "mine");
-  const second = await run(fetching, host, "examples", "--dest", "there");
-  deepEqual(second.events[0]!.same, 1);
-  await rejects(run(fetching, host, "deepspeed_configs"), /one GPU/);
-  await rejects(run(fetching, host), /eft fetch examples/);
-});
-
-Deno.test("a configuration comes from an address", async () => {
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
-    const path = new URL(request.url).pathname;
-    if (path === "/c.yml") return new Response(CONFIG);
-    if (path === "/page") return new Response("<p>", { headers: { "content-type": "text/html" } });
-    if (path === "/latin") return new Response(new Uint8Array([0x61, 0xff]));
-    if (path === "/large") return new Response(new Uint8Array(10_000_001));
-    return new Response("", { status: 404 });
-  });
-  const at = `http://127.0.0.1:${server.addr.port}`;
-  const host = new FakeHost();
-  try {
-    equal((await readYaml(host, `${at}/c.yml`)).text, CONFIG);
-    const cases: [string, RegExp][] = [
-      [`${at}/none`, /answers 404/],
-      [`${at}/page`, /is a page, not a file/],
-      [`${at}/latin`, /not text in UTF-8/],
-      [`${at}/large`, /larger than 10 MB/],
-      ["http://example.org/c.yml", /is not encrypted; use https/],
-    ];
-    for (const [address, message] of cases) {
-      await rejects(
-        readYaml(host, address),
-        (error) => error instanceof EftError && message.test(error.text),
-      );
-    }
-  } finally {
-    await server.shutdown();
+  assert.equal(trained.code, 0, trained.err);
+  const seen = events(trained);
+  const order = seen.map(({ event, step }) => step === undefined ? event : `${event} ${step}`);
+  assert.deepEqual(order.filter((name) => name !== "note"), [
+    "start",
+    "eval 0",
+    "step 1",
+    "step 2",
+    "eval 2",
+    "step 3",
+    "eval 3",
+    "end",
+  ]);
+  assert.ok(seen.filter(({ event }) => event === "step").every((e) => e.learning_rate === 0.02));
+  const end = seen.at(-1);
+  for (
+    const [key, kind] of Object.entries({
+      steps: "number",
+      train_loss: "number",
+      tokens_per_second: "number",
+      trained_tokens: "number",
+      peak_gpu_bytes: "number",
+      planned_gpu_bytes: "number",
+      adapter: "string",
+      engine: "string",
+      output_dir: "string",
+      wall_seconds: "number",
+    })
+  ) assert.equal(typeof end[key], kind, key);
+  assert.match(trained.err, /step 3\/3 {2}loss \d+\.\d{4}/);
+  assert.match(trained.err, /step 2: eval_loss \d/);
+  assert.match(trained.err, /done: 3 steps in .* written to /);
+  if (seen.find(({ event }) => event === "start").software) {
+    assert.match(trained.err, /SOFTWARE ADAPTER/);
   }
-  await rejects(readYaml(host, `${at}/c.yml`), EftError); // nobody answers any more
+  const kept = Deno.readTextFileSync(`${folder}/out/eft_config.yml`);
+  assert.match(kept, /^# my run\n[^]*"learning_rate": 0.02[^]*seed"?: 3/);
+
+  // An answer, its event, and the same answer again.
+  const ask = (...more: string[]) =>
+    eft("inference", file, "--prompt", "Say a", "--max-new-tokens", "8", "--json", ...more);
+  const asked = await ask();
+  assert.equal(asked.code, 0, asked.err);
+  const [answer] = events(asked).filter(({ event }) => event === "answer");
+  assert.ok(answer.tokens <= 8 && answer.prompt_tokens > 0 && answer.seconds > 0);
+  assert.equal(events(await ask()).at(-1).text, answer.text);
+  const drawn = await ask("--temperature", "5", "--top-k", "0", "--top-p", "1");
+  assert.equal(drawn.code, 0);
+  assert.notEqual(events(drawn).at(-1).text, answer.text);
+
+  // A conversation through a pipe: two questions, then an empty line.
+  const talk = await eftProcess(["inference", file, "--max-new-tokens", "4", "--json"], {
+    stdin: "Say a\nCount\n\n",
+  });
+  assert.equal(talk.code, 0, talk.err);
+  assert.equal(events(talk).filter(({ event }) => event === "answer").length, 2);
+
+  // Merged: the same logits without an adapter.
+  const merged = await eft("merge-lora", file, "--json");
+  assert.equal(merged.code, 0, merged.err);
+  assert.equal(events(merged).at(-1).output_dir, `${folder}/out/merged`);
+  const rows = [[5, 80, 100, 3, 250, 7, 9, 11]];
+  const together = await openModel(`${folder}/model`, { adapter: `${folder}/out` });
+  const alone = await openModel(`${folder}/out/merged`);
+  const worst = distance(await logitsOf(together, rows), await logitsOf(alone, rows));
+  together.memory.destroy();
+  alone.memory.destroy();
+  assert.ok(worst < 1e-4, `logits differ by ${worst}`);
+  const again = await eft("merge-lora", file);
+  assert.equal(again.code, 1);
+  assert.match(again.err, /merged exists/);
+
+  // Trained again: the old result is kept beside the new one.
+  const over = await eft("train", file, "--max-steps", "1");
+  assert.equal(over.code, 0, over.err);
+  assert.equal(
+    JSON.parse(Deno.readTextFileSync(`${folder}/out/trainer_state.json`)).global_step,
+    1,
+  );
+  assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [
+    "data.jsonl",
+    "model",
+    "out",
+    "out.previous",
+    "run.yml",
+    "texts.jsonl",
+  ]);
+  Deno.removeSync(folder, { recursive: true });
+});
+
+Deno.test("Ctrl-C ends after the step and keeps the result", sanitize, async () => {
+  if (Deno.build.os === "windows") return; // no signals to send there
+  const folder = tinyFolder();
+  Deno.writeTextFileSync(`${folder}/run.yml`, configText(folder, { ...lora, max_steps: 100000 }));
+  const child = spawn(["train", `${folder}/run.yml`, "--json"]);
+  let out = "";
+  let asked = false;
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    out += text;
+    if (!asked && out.includes('"event":"step","step":2,')) {
+      child.kill("SIGINT");
+      asked = true;
+    }
+  }
+  const err = await new Response(child.stderr).text();
+  const { code } = await child.status;
+  assert.equal(code, 0, err);
+  assert.match(err, /Stopping after this step; the result so far is kept/);
+  const seen = events({ code, out, err });
+  const end = seen.at(-1);
+  assert.equal(end.event, "end");
+  assert.ok(end.steps >= 2 && end.steps < 100000);
+  assert.equal(seen.filter(({ event }) => event === "step").at(-1).step, end.steps);
+  const state = JSON.parse(Deno.readTextFileSync(`${folder}/out/trainer_state.json`));
+  assert.equal(state.global_step, end.steps);
+  const tensors = await readTensors(`${folder}/out/adapter_model.safetensors`);
+  assert.equal(tensors.size, 28);
+  Deno.removeSync(folder, { recursive: true });
+});
+
+Deno.test("plan and doctor", sanitize, async () => {
+  const folder = tinyFolder();
+  const file = `${folder}/run.yml`;
+  Deno.writeTextFileSync(file, configText(folder, keys));
+  const planned = await eft("plan", file, "--json");
+  assert.equal(planned.code, 0, planned.err);
+  const { bytes, steps } = events(planned).at(-1);
+  assert.equal(steps, 3);
+  const { total, ...lines } = bytes as Record<string, number>;
+  for (const line of ["weights", "trained", "gradients", "optimizer", "activations"]) {
+    assert.ok(lines[line] > 0, line);
+  }
+  assert.equal(total, Object.values(lines).reduce((sum, value) => sum + value, 0));
+  const read = await eft("plan", file);
+  assert.match(read.out, /total +\d+\.\d MiB\nMost of it is \w+; what shrinks that: /);
+  assert.equal(read.err, "");
+
+  const doctor = await eft("doctor", "--json");
+  assert.equal(doctor.code, 0, doctor.err);
+  const found = events(doctor).at(-1);
+  assert.ok(found.matmul_flops_per_second > 1e6 && found.copy_bytes_per_second > 1e6);
+  assert.ok(found.adapter && found.engine && Array.isArray(found.features));
+  assert.ok(found.limits.maxBinding >= 2 ** 27);
+  assert.match(doctor.err, /adapter .*\nengine {4}/);
+  Deno.removeSync(folder, { recursive: true });
 });

@@ -28,6 +28,34 @@ import { seedGradient, variable } from "./operations/seed_gradient.ts";
 
 const epsilon = Math.fround(1e-5);
 
+deviceTest("a gradient that two values share is overwritten by neither", async () => {
+  const source = new Source(22);
+  // (x + norm(z)) + linear(x): the sum hands one gradient to x and to the norm, and the linear layer
+  // would like to add to it in place.
+  await check("shared", {
+    inputs: [
+      source.activation([5, 8]),
+      source.activation([5, 8]),
+      source.trained([8]),
+      source.trained([8, 8]),
+    ],
+    build(graph, [x, z, weight, square]) {
+      const normed = graph.call(rmsNorm, [z, weight], { epsilon });
+      const sum = graph.call(add, [x, normed], {});
+      const twice = graph.call(linear, [graph.call(linear, [x, square], {}), square], {});
+      return graph.add(add, [sum, twice], {});
+    },
+    twin([x, z, weight, square]) {
+      const [normed] = normTwin.rmsNorm([z, weight], { epsilon });
+      const [sum] = addTwin.add([x, normed], {});
+      const [once] = linearTwin.linear([x, square], {});
+      const [twice] = linearTwin.linear([once, square], {});
+      return addTwin.add([sum, twice], {});
+    },
+    tolerance: 4e-6,
+  });
+});
+
 deviceTest("a value read by two linears and a norm gets all three gradients", async () => {
   const source = new Source(21);
   await check("fan out", {
@@ -259,7 +287,6 @@ Deno.test("recomputation keeps less with every block", () => {
   assert.ok(perBlock(false) > 8 * perBlock(true));
 });
 
-
 Deno.test("every value that the backward pass reads is made before it is read", () => {
   for (const recompute of [false, true]) {
     const model = declareModel(shape, 16, () => ({ dtype: "f32", trained: true }));
@@ -270,7 +297,9 @@ Deno.test("every value that the backward pass reads is made before it is read", 
     const { graph } = microStepGraph(model, batchInputs(1, 16), state, leastLimits, { recompute });
     const made = new Set<Tensor>();
     for (const node of graph.nodes) {
-      for (const input of node.inputs) if (isTransient(input)) assert.ok(made.has(input), input.name);
+      for (const input of node.inputs) {
+        if (isTransient(input)) assert.ok(made.has(input), input.name);
+      }
       for (const output of node.outputs) made.add(output);
     }
   }

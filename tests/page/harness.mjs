@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { chromium } from "playwright-core";
-import { build } from "vite";
+import { build, createServer as createVite } from "vite";
 import { findChromium, root } from "../../scripts/setup.mjs";
 
 const types = {
@@ -55,19 +55,43 @@ export async function serveSite() {
   return { url: `http://127.0.0.1:${server.address().port}/`, close };
 }
 
+/** Serves the sources, as `npm run dev` does; the result is as that of `serveSite`. */
+export async function serveSources() {
+  const server = await createVite({
+    configFile: join(root, "vite.config.ts"),
+    logLevel: "warn",
+    server: { port: 0, host: "127.0.0.1" },
+  });
+  await server.listen();
+  const { port } = server.httpServer.address();
+  return { url: `http://127.0.0.1:${port}/`, close: () => server.close() };
+}
+
 /** Starts Chromium; ending it is the caller's. */
 export async function launchBrowser() {
   const executablePath = findChromium();
-  if (!executablePath) throw new Error("no Chromium was found; install one or set CHROME_PATH");
+  if (!executablePath) {
+    throw new Error(
+      "no Chromium was found. Install one (apt-get install -y chromium) or set CHROME_PATH",
+    );
+  }
   const isRoot = process.getuid?.() === 0; // Chromium's sandbox does not work for root
   const args = isRoot ? [...browserArguments, "--no-sandbox"] : browserArguments;
   return await chromium.launch({ executablePath, headless: true, args });
 }
 
-/**
- * Builds, serves and opens the page, at `query` (such as "?config=..."). `problems` collects what
- * the console calls an error, uncaught exceptions, and answers of 400 and above.
- */
+/** A growing list of what the console calls an error, uncaught exceptions, and answers >= 400. */
+export function watchForProblems(page) {
+  const problems = [];
+  page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+  page.on("pageerror", (error) => problems.push(String(error)));
+  page.on("response", (answer) => {
+    if (answer.status() >= 400) problems.push(`${answer.status()} ${answer.url()}`);
+  });
+  return problems;
+}
+
+/** Builds, serves and opens the page, at `query` (such as "?config=..."). */
 export async function openPage(query = "") {
   await buildSite();
   const site = await serveSite();
@@ -76,12 +100,7 @@ export async function openPage(query = "") {
     throw error;
   });
   const page = await browser.newPage();
-  const problems = [];
-  page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
-  page.on("pageerror", (error) => problems.push(String(error)));
-  page.on("response", (answer) => {
-    if (answer.status() >= 400) problems.push(`${answer.status()} ${answer.url()}`);
-  });
+  const problems = watchForProblems(page);
   await page.goto(site.url + query);
   const close = async () => {
     await browser.close();

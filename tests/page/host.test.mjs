@@ -4,22 +4,15 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { join } from "node:path";
-import { createServer } from "vite";
-import { launchBrowser } from "./harness.mjs";
+import { launchBrowser, serveSources } from "./harness.mjs";
 import { root } from "../../scripts/setup.mjs";
 
 let server, browser, page;
 before(async () => {
-  server = await createServer({
-    configFile: join(root, "vite.config.ts"),
-    logLevel: "warn",
-    server: { port: 0, host: "127.0.0.1" },
-  });
-  await server.listen();
+  server = await serveSources();
   browser = await launchBrowser();
   page = await browser.newPage();
-  const { port } = server.httpServer.address();
-  await page.goto(`http://127.0.0.1:${port}/files.json`);
+  await page.goto(`${server.url}files.json`);
 });
 after(async () => {
   await browser?.close();

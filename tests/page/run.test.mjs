@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { openPage } from "./harness.mjs";
 
 // The configuration of the page, made small enough for a software adapter.
-const small = "?set.max_steps=4&set.logging_steps=1&set.micro_batch_size=1&set.sequence_len=32";
+const small = "?set.max_steps=4&set.logging_steps=1&set.micro_batch_size=1&set.sequence_len=64";
 
 let site;
 before(async () => site = await openPage(small));

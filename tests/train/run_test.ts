@@ -115,7 +115,7 @@ Deno.test("events and trainer_state.json", sanitize, async () => {
       engine: "",
       software: true,
       parameters: 132416,
-      trained_parameters: 10000,
+      trained_parameters: 9760,
       planned_gpu_bytes: 0,
       steps: 5,
       rows: rows.length,
@@ -288,6 +288,25 @@ Deno.test("a failing run leaves the earlier result alone", sanitize, async () =>
   ]);
   Deno.removeSync(folder, { recursive: true });
 });
+
+Deno.test(
+  "a run that fails before it begins spares another run's unfinished folder",
+  sanitize,
+  async () => {
+    const folder = tinyFolder();
+    Deno.mkdirSync(`${folder}/out.partial`);
+    Deno.writeTextFileSync(
+      `${folder}/out.partial/eft_config.yml`,
+      "of a run that goes on elsewhere",
+    );
+    await assert.rejects(
+      train(folder, { ...lora, sequence_len: 4, min_sample_len: 4, datasets: [] }),
+    );
+    await assert.rejects(train(folder, { ...lora, base_model: "nowhere" }), /there is no model/);
+    assert.ok(Deno.statSync(`${folder}/out.partial/eft_config.yml`).isFile);
+    Deno.removeSync(folder, { recursive: true });
+  },
+);
 
 Deno.test("full fine-tuning leaves a model folder that loads again", sanitize, async () => {
   const folder = tinyFolder("base-qwen2");

@@ -89,18 +89,23 @@ function attentionDispatch(
   flopsPerPair: number,
 ): Dispatch {
   const { B, T, S, H, K, D } = shape;
-  // On a CPU adapter workgroup memory is no faster than a buffer, and small tiles skip more.
   const STAGE = !limits.software;
   const LANES = limits.software ? 8 : 64;
-  const CHUNK = 4;
+  // On a CPU adapter a load costs far more than the arithmetic on it, so a thread reads a key (or a
+  // query) once for several rows of its own. Workgroup memory is no faster than a buffer there, and
+  // the time to compile grows with loads times live values: fewer rows of a wide head, chunks of one.
+  const rowsPerThread = D <= 32 ? 4 : 2;
+  const rows = KERNEL === "keys" ? S : T;
+  const ROWS = STAGE ? 1 : Math.min(rowsPerThread, Math.ceil(rows / LANES));
+  const CHUNK = STAGE ? 4 : 1;
   const room = Math.floor(limits.maxWorkgroupStorage / (2 * D * 4));
-  const TILE = STAGE ? Math.max(CHUNK, Math.min(32, room - room % CHUNK)) : CHUNK;
+  const TILE = STAGE ? Math.max(CHUNK, Math.min(32, room - room % CHUNK)) : 8;
   const heads = KERNEL === "keys" ? K : H;
   const SCALE = literal(1 / Math.sqrt(D));
   return {
     label: `attention.${KERNEL}`,
-    source: expandWgsl(source, { ...shape, KERNEL, STAGE, LANES, TILE, CHUNK, SCALE }),
-    workgroups: [Math.ceil((KERNEL === "keys" ? S : T) / LANES), heads, B],
+    source: expandWgsl(source, { ...shape, KERNEL, STAGE, LANES, TILE, CHUNK, ROWS, SCALE }),
+    workgroups: [Math.ceil(rows / (LANES * ROWS)), heads, B],
     bindings,
     flops: flopsPerPair * B * H * T * S * D / (shape.CACHED ? 1 : 2),
   };

@@ -27,14 +27,14 @@ export function chunkRows(M: number, V: number, C: number, limits: Limits): numb
   let step = 1;
   while ((step * C * 4) % limits.offsetAlignment !== 0) step++;
   const bytes = Math.min(chunkBytes, limits.maxBinding);
-  const rows = Math.max(step, Math.floor(bytes / (V * 4) / step) * step);
-  if (rows * V * 4 > limits.maxBinding && M > 1) {
+  const rows = Math.min(M, Math.max(step, Math.floor(bytes / (V * 4) / step) * step));
+  if (rows * V * 4 > limits.maxBinding) {
     throw new EftError(
       "device",
       `Logits of ${rows} tokens over ${V} words are more than this device binds at once.`,
     );
   }
-  return Math.min(M, rows);
+  return rows;
 }
 
 /** (hidden [M, C], head [V, C], targets [M] i32, step) to (loss [M], hidden gradient [M, C]). */

@@ -43,9 +43,10 @@ export const linear: Operation<Linear> = {
     const biasInto = bias ? context.destination(2) : undefined;
     if (biasInto) context.graph.add(columnSum, [dy], { into: biasInto });
     if (context.needs(0)) {
-      const partial = context.partial(0);
+      const partial = context.ownPartial(0);
       const inputs = [dy, weight, ...(partial ? [partial] : [])];
-      context.contribute(0, context.graph.call(linearBackward, inputs, { scale }), true);
+      const dx = context.graph.call(linearBackward, inputs, { scale });
+      context.contribute(0, dx, partial !== undefined);
     }
     const sum = bias ? 3 : 2;
     if (add && context.needs(sum)) context.contribute(sum, dy);
@@ -109,7 +110,7 @@ export function linearDispatches(
 ): Dispatch[] {
   const [N, K] = weight.shape;
   const m = options.rows?.count ?? x.shape[0];
-  return shardsOf(weight, limits).map((shard) =>
+  return shardsOf(weight, limits, options.bias && 4).map((shard) =>
     product(
       "linear",
       {
@@ -220,8 +221,9 @@ function product(
   };
 }
 
-function shardsOf(matrix: Tensor, limits: Limits) {
-  return rowShards(matrix.shape[0], matrix.shape[1] * bytesPerElement(matrix.dtype), limits);
+function shardsOf(matrix: Tensor, limits: Limits, beside?: number) {
+  const bytesPerRow = matrix.shape[1] * bytesPerElement(matrix.dtype);
+  return rowShards(matrix.shape[0], bytesPerRow, limits, beside);
 }
 
 function part(activation: Tensor, rows?: Rows) {

@@ -2,7 +2,7 @@
 
 import source from "../../../shaders/rope.wgsl" with { type: "text" };
 import { assertShape, type Operation, sizeOf } from "../graph.ts";
-import { linearDispatch, literal, read, write } from "./kernel.ts";
+import { linearDispatch, literal, read, widthOf, write } from "./kernel.ts";
 
 interface Rope {
   /** Heads in a row of x. */
@@ -27,14 +27,16 @@ export const rope: Operation<Rope> = {
   },
   lower({ inputs: [x, positions, table], outputs: [y], attributes: { heads, inverse } }) {
     const [M, width] = x.shape;
+    const WIDTH = widthOf(width / heads / 2);
     const values = {
       M,
       H: heads,
       D: width / heads,
+      WIDTH,
       P: table.shape[0],
       SIGN: literal(inverse ? -1 : 1),
     };
     const bindings = [read(positions), read(table), write(y)];
-    return [linearDispatch("rope", source, sizeOf(x) / 2, bindings, values)];
+    return [linearDispatch("rope", source, sizeOf(x) / 2 / WIDTH, bindings, values)];
   },
 };

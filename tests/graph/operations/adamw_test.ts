@@ -1,4 +1,4 @@
-// The optimizer: global gradient norm, clipping and AdamW over flat groups, several updates in a row.
+// The optimizer: global gradient norm, clipping and AdamW over flat groups, in several bindings too.
 
 import { type Tensor, tensor } from "../../../src/graph/graph.ts";
 import { rowShards } from "../../../src/graph/limits.ts";

@@ -154,6 +154,27 @@ deviceTest("headLoss without a backward pass gives the same losses", async () =>
   });
 });
 
+for (const limits of [{}, gpuLimits]) {
+  const kind = "software" in limits ? "a GPU" : "a CPU";
+  deviceTest(`headLoss of more rows than one dimension of a grid, kernels of ${kind}`, async () => {
+    const source = new Source(13);
+    const [M, V, C] = [65540 * ("software" in limits ? 1 : 8) + 1, 3, 1];
+    await check("rows", {
+      inputs: [
+        constant([M, C], source.normal(M * C)),
+        source.weight([V, C], "f32"),
+        signed(source.below(V, M)),
+        stepInput({}),
+      ],
+      build: (graph, inputs) => graph.add(headLoss, inputs, { chunk: M, backward: false }),
+      twin: (inputs) => twin.headLoss(inputs, {}),
+      tolerance: 2e-6,
+      limits,
+      forwardOnly: true,
+    });
+  });
+}
+
 for (const M of [1, 64, 130]) {
   deviceTest(`lossSum of ${M} adds to the row of its step`, async () => {
     const source = new Source(M);

@@ -70,7 +70,7 @@ for (const dtype of ["bf16", "f16"] as const) {
   }
 }
 
-for (const [K, N, maxBinding] of [[16, 200, 8192], [64, 50, 4096], [33, 70, 9216]]) {
+for (const [K, N, maxBinding] of [[16, 200, 8192], [64, 150, 17000], [33, 70, 9216]]) {
   deviceTest(`linear with a weight [${N}, ${K}] in several bindings`, async () => {
     const M = 5;
     const source = new Source(K + N);

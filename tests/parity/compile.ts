@@ -1,0 +1,122 @@
+// Compiles every kernel that eft-tiny's plans use, for a CPU adapter and for a GPU, and every matrix
+// product that a tuner may choose, on one engine: `deno run -A compile.ts --engine wgpu|dawn`. Prints
+// one line of JSON: how many compiled, and what did not. Nothing is run.
+
+import { parseConfig } from "../../src/config/config.ts";
+import { type Device, openDevice } from "../../src/gpu/device.ts";
+import type { Memory } from "../../src/gpu/program.ts";
+import type { Dispatch } from "../../src/graph/graph.ts";
+import type { Limits } from "../../src/graph/limits.ts";
+import { matmulCandidates, matmulKernel, type MatmulShape } from "../../src/graph/matmul.ts";
+import type { Plan } from "../../src/graph/plan.ts";
+import { denoHost } from "../../src/host/deno.ts";
+import type { EngineName } from "../../src/host/host.ts";
+import { Generator } from "../../src/infer/generator.ts";
+import { prepareSession } from "../../src/train/session.ts";
+
+const host = denoHost();
+const engine = Deno.args[Deno.args.indexOf("--engine") + 1] as EngineName;
+const device = await openDevice(host, engine);
+const failures: { label: string; message: string }[] = [];
+const sources = new Set<string>();
+
+for (const software of [true, false]) {
+  const limits = { ...device.limits, software };
+  for (const plan of await plans(limits)) {
+    for (const dispatch of plan.dispatches) {
+      // SwiftShader takes a second for an unrolled product, and the runs compile those they use.
+      if (dispatch.matmul) await parse(dispatch.label, dispatch.source);
+      else await compile(dispatch);
+    }
+  }
+  for (const shape of awkwardProducts()) {
+    for (const choice of matmulCandidates(shape, limits)) {
+      const { source, label } = matmulKernel(shape, limits, choice);
+      await parse(label, source);
+    }
+  }
+}
+const control = await findsMistakes(device);
+const count = sources.size;
+console.log(JSON.stringify({ engine, adapter: device.summary.name, count, failures, control }));
+
+/** Training with LoRA and of all weights, evaluation, prefill and decode. */
+async function plans(limits: Limits): Promise<Plan[]> {
+  const found: Plan[] = [];
+  for (const name of ["lora", "full"]) {
+    const file = `tests/parity/${name}.yml`;
+    const { config } = parseConfig(await host.readText(file), file);
+    const session = await prepareSession(host, config, limits);
+    const batches = [...session.microSteps.values(), ...session.evaluations.values()];
+    found.push(...batches.map(({ plan }) => plan), session.update);
+    const vocabulary = session.loaded.model.shape.vocabulary;
+    const memory = planCollector(limits, found, vocabulary);
+    const generator = new Generator(memory, session.loaded.model, { batch: 1, context: 64 });
+    await generator.feed([[1, 2, 3]]);
+    await generator.feed([[4]]);
+  }
+  return found;
+}
+
+/** A stand-in for memory on a device that keeps the plans which it is given to compile. */
+function planCollector(limits: Limits, into: Plan[], vocabulary: number): Memory {
+  const stub = {
+    device: { limits },
+    compile: (plans: Plan[]) => {
+      into.push(...plans);
+      return Promise.resolve(plans.map(() => ({ run() {} })));
+    },
+    write() {},
+    read: () => Promise.resolve([new ArrayBuffer(vocabulary * 4)]),
+  };
+  return stub as unknown as Memory;
+}
+
+/** Every layout and type of a matrix product, at sizes that leave a rest in each direction. */
+function awkwardProducts(): MatmulShape[] {
+  const sizes = [{ m: 256, n: 256, k: 64 }, { m: 67, n: 45, k: 35 }, { m: 1, n: 512, k: 128 }];
+  const layouts: Partial<MatmulShape>[] = [
+    { transposeB: true, bias: true },
+    { transposeB: true, bType: "bf16", alpha: 2 },
+    { accumulate: true },
+    { bType: "bf16" },
+    { transposeA: true, accumulate: true },
+  ];
+  return sizes.flatMap((size) => layouts.map((layout) => ({ ...size, ...layout })));
+}
+
+/** All of the way to a pipeline. */
+async function compile({ label, source, bindings }: Dispatch): Promise<void> {
+  if (sources.has(source)) return;
+  sources.add(source);
+  try {
+    await device.pipeline(label, source, bindings.map(({ access }) => access));
+  } catch (error) {
+    failures.push({ label, message: (error as Error).message });
+  }
+}
+
+/** Only the language: parsed, typed, uniform where it must be. */
+async function parse(label: string, source: string): Promise<void> {
+  if (sources.has(source)) return;
+  sources.add(source);
+  const message = await mistakeIn(device, source);
+  if (message) failures.push({ label, message });
+}
+
+async function mistakeIn({ gpu }: Device, code: string): Promise<string | undefined> {
+  gpu.pushErrorScope("validation");
+  gpu.createShaderModule({ code });
+  return (await gpu.popErrorScope())?.message;
+}
+
+/** Whether the engine complains at all; a barrier in divergent flow is an error to Tint alone. */
+async function findsMistakes(device: Device): Promise<{ types: boolean; uniformity: boolean }> {
+  const kernel = (body: string) =>
+    `@compute @workgroup_size(8) fn main(@builtin(local_invocation_index) i: u32) { ${body} }`;
+  return {
+    types: await mistakeIn(device, kernel("let x: f32 = 1u;")) !== undefined,
+    uniformity: await mistakeIn(device, kernel("if (i < 4u) { workgroupBarrier(); }")) !==
+      undefined,
+  };
+}
