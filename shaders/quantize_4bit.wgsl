@@ -13,16 +13,11 @@
 // Writes   overwrites codes and maxima; offset; small and n_c.
 // Grid     one thread to a block (codes), one workgroup (mean), one thread to 256 blocks (nest);
 //          workgroup 64.
-// Limits   WGSL lets a division be off by 2.5 units in the last place; a step of Newton's with a fused
-//          multiply-add rounds it as the host does.
+// Limits   WGSL lets a division be off by 2.5 units in the last place, and `fma` need not be fused:
+//          quotients get a step of Newton's with an exact product (Dekker's).
 // Source   Dettmers et al. 2023, arXiv:2305.14314, section 3.
 
-fn inverse_of(v: f32) -> f32 {
-  if (v == 0.0) { return 0.0; }
-  let r = 1.0 / v;
-  return fma(fma(-r, v, 1.0), r, r);
-}
-
+$EXACT
 //: if KERNEL == "codes"
 @group(0) @binding(0) var<storage, read> x: array<$STORED>;
 @group(0) @binding(1) var<storage, read_write> codes: array<u32>;
@@ -53,7 +48,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   var largest = 0.0;
   for (var i = first; i < end; i++) { largest = max(largest, abs(value(i))); }
   maxima[block] = largest;
-  let inverse = inverse_of(largest);
+  var inverse = 0.0;
+  if (largest > 0.0) { inverse = quotient(1.0, largest, bitcast<u32>(largest) >> 31u); }
   for (var start = first; start < end; start += 8u) {
     var word = 0u;
     for (var q = 0u; q < 8u && start + q < end; q++) {
@@ -68,30 +64,25 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
 
 var<workgroup> sums: array<vec2f, 64>;
 
-// Compilers take a − (a − b) for b; a zero that they do not know keeps them from it.
-fn opaque(v: f32) -> f32 {
-  return bitcast<f32>(bitcast<u32>(v) ^ bitcast<u32>(nested[127])); // the map's zero
-}
-
 // A sum and what rounding has taken from it (Knuth's TwoSum), so that the mean does not hang on the
 // order of the sum.
-fn plus(sum: vec2f, v: f32) -> vec2f {
-  let t = opaque(sum.x + v);
-  let w = opaque(t - sum.x);
-  return vec2f(t, sum.y + ((sum.x - opaque(t - w)) + (v - w)));
+fn plus(sum: vec2f, v: f32, zero: u32) -> vec2f {
+  let t = opaque(sum.x + v, zero);
+  let w = opaque(t - sum.x, zero);
+  return vec2f(t, sum.y + ((sum.x - opaque(t - w, zero)) + (v - w)));
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) local: u32) {
+  let zero = bitcast<u32>(nested[127]); // the map's
   var sum = vec2f();
-  for (var i = local; i < ${BLOCKS}u; i += 64u) { sum = plus(sum, maxima[i]); }
+  for (var i = local; i < ${BLOCKS}u; i += 64u) { sum = plus(sum, maxima[i], zero); }
   sums[local] = sum;
   workgroupBarrier();
   if (local > 0u) { return; }
-  for (var i = 1u; i < 64u; i++) { sum = plus(sum, sums[i].x) + vec2f(0.0, sums[i].y); }
+  for (var i = 1u; i < 64u; i++) { sum = plus(sum, sums[i].x, zero) + vec2f(0.0, sums[i].y); }
   let all = sum.x + sum.y;
-  let mean = all / ${BLOCKS}.0;
-  nested[256] = fma(fma(-mean, ${BLOCKS}.0, all), inverse_of(${BLOCKS}.0), mean);
+  nested[256] = quotient(all, ${BLOCKS}.0, zero);
 }
 //: else
 @group(0) @binding(0) var<storage, read> maxima: array<f32>;
@@ -120,7 +111,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   var largest = 0.0;
   for (var i = first; i < end; i++) { largest = max(largest, abs(maxima[i] - offset)); }
   nested[257u + chunk] = largest;
-  let inverse = inverse_of(largest);
+  var inverse = 0.0;
+  if (largest > 0.0) { inverse = quotient(1.0, largest, bitcast<u32>(largest) >> 31u); }
   for (var start = first; start < end; start += 4u) {
     var word = 0u;
     for (var q = 0u; q < 4u && start + q < end; q++) {

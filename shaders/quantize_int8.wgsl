@@ -12,6 +12,8 @@
 @group(0) @binding(1) var<storage, read_write> codes: array<u32>;
 @group(0) @binding(2) var<storage, read_write> maxima: array<f32>;
 
+$EXACT
+
 fn value(i: u32) -> f32 {
 //: if TYPE == "f32"
   let v = x[i];
@@ -38,10 +40,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     for (var k = 0u; k < ${K}u; k++) { largest = max(largest, abs(value(first + k))); }
     maxima[row] = largest;
     var factor = 0.0;
-    if (largest > 0.0) {
-      let r = 1.0 / largest; // rounded as the host does: see quantize_4bit.wgsl
-      factor = fma(fma(-r, largest, 1.0), r, r) * 127.0;
-    }
+    if (largest > 0.0) { factor = 127.0 * quotient(1.0, largest, bitcast<u32>(largest) >> 31u); }
     for (var i = first; i < first + ${K}u; i++) {
       let code = u32(i32(round(value(i) * factor))) & 255u;
       word |= code << (i % 4u * 8u);

@@ -1,6 +1,7 @@
 // Quantizing a weight on the device while it is loaded: pieces of the file go through one small
 // buffer, kernels leave codes and scales. Neither JavaScript nor the device holds a whole model.
 
+import exactDivision from "../../shaders/exact_division.wgsl" with { type: "text" };
 import fourBitSource from "../../shaders/quantize_4bit.wgsl" with { type: "text" };
 import int8Source from "../../shaders/quantize_int8.wgsl" with { type: "text" };
 import { assert, EftError } from "../errors.ts";
@@ -13,6 +14,8 @@ import { dispatchesOnly } from "../graph/plan.ts";
 import { expandWgsl } from "../graph/wgsl.ts";
 import { bounds, codeOrder, dynamicMap } from "./four_bit.ts";
 import type { FourBit } from "./format.ts";
+
+const EXACT = exactDivision;
 
 /** Elements of a weight that are quantized at once; a multiple of every block and every alignment. */
 export const pieceElements = 2 ** 21;
@@ -90,6 +93,7 @@ export class Quantizer {
     ], {
       ...values,
       KERNEL: "codes",
+      EXACT,
       COUNT: elements,
       BLOCK: format.block,
       RANK: [...bounds(format.kind)].map((bound) => `u32(v > f32(${bound}))`).join(" + "),
@@ -106,7 +110,7 @@ export class Quantizer {
     await this.#run([
       {
         label: "mean",
-        source: expandWgsl(fourBitSource, { KERNEL: "mean", BLOCKS }),
+        source: expandWgsl(fourBitSource, { KERNEL: "mean", EXACT, BLOCKS }),
         workgroups: [1, 1, 1],
         bindings: [read(maxima), write(nested)],
       },
@@ -115,7 +119,7 @@ export class Quantizer {
         fourBitSource,
         Math.ceil(BLOCKS / 256),
         [read(maxima), write(nested), write(small)],
-        { KERNEL: "nest", BLOCKS },
+        { KERNEL: "nest", EXACT, BLOCKS },
       ),
     ]);
   }
@@ -160,7 +164,7 @@ function int8Dispatch(
     read(piece),
     write(codes, first, elements),
     write(maxima, first / K * 4, N * 4),
-  ], { ...values, N, K, ROWS, ROUNDED: true });
+  ], { ...values, EXACT, N, K, ROWS, ROUNDED: true });
 }
 
 function wholeWords(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
