@@ -63,6 +63,32 @@ export const SPECIAL_TOKEN_KEYS = {
   unk_token: { schema: text.optional(), description: "Stands for what the vocabulary lacks." },
 } satisfies Record<string, Key>;
 
+/** Keys of `bnb_config_kwargs`; what has no effect is accepted, as files have it. */
+export const BNB_KEYS = {
+  load_in_4bit: { schema: flag.optional(), description: "As the key outside." },
+  load_in_8bit: { schema: flag.optional(), description: "As the key outside." },
+  bnb_4bit_quant_type: {
+    schema: oneOf("nf4", "fp4").optional(),
+    description: "The 4-bit type; by default nf4.",
+  },
+  bnb_4bit_use_double_quant: {
+    schema: flag.optional(),
+    description: "Quantize the scales as well; by default true.",
+  },
+  bnb_4bit_compute_dtype: { schema: text.optional(), description: "No effect: f32." },
+  bnb_4bit_quant_storage: { schema: text.optional(), description: "No effect." },
+  llm_int8_threshold: {
+    schema: number(0).optional(),
+    description: "No effect: activations are not quantized, so no outliers are split off.",
+  },
+  llm_int8_has_fp16_weight: { schema: flag.optional(), description: "No effect." },
+  llm_int8_enable_fp32_cpu_offload: { schema: flag.optional(), description: "No effect." },
+  llm_int8_skip_modules: {
+    schema: texts.optional(),
+    description: "Names of linear layers that stay as they are.",
+  },
+} satisfies Record<string, Key>;
+
 const dataset = z.object(schemas(DATASET_KEYS), {
   error: "an entry like {path: data.jsonl, type: alpaca}",
 });
@@ -83,6 +109,31 @@ export const KEYS = {
   reinit_weights: {
     schema: flag.default(false),
     description: "Start from random weights instead of the model's.",
+  },
+
+  load_in_4bit: {
+    schema: flag.optional(),
+    description: "Hold the base model in 4 bits (NF4 or FP4); by default with adapter: qlora.",
+  },
+  load_in_8bit: { schema: flag.default(false), description: "Hold the base model in 8 bits." },
+  gptq: { schema: flag.default(false), description: "The base model is quantized with GPTQ." },
+  bnb_config_kwargs: {
+    schema: z.strictObject(schemas(BNB_KEYS), {
+      error: `a mapping of ${Object.keys(BNB_KEYS).join(", ")}`,
+    }).optional(),
+    description: "Settings of load_in_4bit and load_in_8bit, as transformers names them.",
+  },
+  gptq_groupsize: {
+    schema: integer(-1, "a whole number, -1 or more").optional(),
+    description: "No effect: the quantized model says it.",
+  },
+  gptq_model_v1: {
+    schema: flag.optional(),
+    description: "No effect: the quantized model says it.",
+  },
+  gptq_disable_exllama: {
+    schema: flag.optional(),
+    description: "No effect: Eft has kernels of its own.",
   },
 
   datasets: { schema: datasets, description: "What to train on." },
@@ -124,7 +175,10 @@ export const KEYS = {
     description: "Train on the prompt too, not only on the response.",
   },
 
-  adapter: { schema: oneOf("lora").optional(), description: "lora; empty trains the whole model." },
+  adapter: {
+    schema: oneOf("lora", "qlora").optional(),
+    description: "lora, or qlora on a base in 4 bits; empty trains the whole model.",
+  },
   lora_r: { schema: integer(1).optional(), description: "The rank of the LoRA update." },
   lora_alpha: {
     schema: positive().optional(),

@@ -72,8 +72,6 @@ export const NO_EFFECT: ReadonlyMap<string, string> = new Map([
   ),
 ]);
 
-const QUANTIZED = "quantized base models are not supported yet; remove the line, and use " +
-  "`adapter: lora` on the unquantized model";
 const RELORA = "ReLoRA is not supported yet; use `adapter: lora`";
 const PREFERENCE = "preference training is not supported yet; Eft does supervised fine-tuning";
 const PRETRAINING = "streaming of pretraining data is not supported yet; use `datasets` with " +
@@ -82,7 +80,6 @@ const PEFT = "this variant of LoRA is not supported yet; remove the line for pla
 
 /** Keys of Axolotl that are refused for now, with what to do instead where there is something. */
 const REFUSED: [string, string][] = [
-  ...same(QUANTIZED, "load_in_4bit load_in_8bit gptq bnb_config_kwargs"),
   ...same(
     RELORA,
     `relora relora_steps relora_warmup_steps relora_prune_method relora_prune_ratio
@@ -112,7 +109,7 @@ const PLANNED = `
   resize_token_embeddings_to_32x shrink_embeddings mean_resizing_embeddings
   embeddings_skip_upcast fix_untrained_tokens max_memory gpu_memory_limit
   model_quantization_config model_quantization_config_kwargs use_kernels use_onebitllms fp8
-  gptq_groupsize gptq_model_v1 gptq_disable_exllama quantize_moe_experts qat quantization
+  quantize_moe_experts qat quantization
   rope_scaling
   lora_model_dir lora_target_parameters lora_fan_in_fan_out lora_rank_pattern lora_alpha_pattern
   lora_on_cpu loraplus_lr_ratio loraplus_lr_embedding merge_lora merge_method
@@ -178,7 +175,6 @@ const RECOMPUTE = "it is not supported yet; use `true`";
 /** Words of Axolotl for a key whose other words work, with what to do instead. */
 export const VALUES_NOT_YET: Record<string, ReadonlyMap<unknown, string>> = {
   adapter: new Map([
-    ["qlora", "QLoRA is not supported yet; use `lora`"],
     ["llama-adapter", "it is not supported; use `lora`"],
     ["full", "leave `adapter` empty to train the whole model"],
   ]),

@@ -7,6 +7,7 @@ type Parsed = z.output<typeof configSchema>;
 
 /** A checked configuration with every default filled in. */
 export interface Config extends Parsed {
+  load_in_4bit: boolean;
   tokenizer_config: string;
   eval_sample_packing: boolean;
   pad_to_sequence_len: boolean;
@@ -56,7 +57,8 @@ export function checkRules(config: Parsed, written: ReadonlySet<string>): Proble
     report("min_sample_len", "`min_sample_len` is above `sequence_len`: no sample would be left.");
   }
   checkEvaluation(config, report);
-  if (config.adapter === "lora") checkLora(config, report);
+  if (config.adapter !== undefined) checkLora(config, report);
+  checkQuantization(config, report);
   return problems;
 }
 
@@ -85,6 +87,36 @@ function checkEvaluation(config: Parsed, report: Report) {
       asked,
       `\`${asked}\` needs data to evaluate on; add \`val_set_size: 0.05\` or \`test_datasets\`.`,
     );
+  }
+}
+
+/** Which bases go with which adapter; whether the model's files agree is seen when they are opened. */
+function checkQuantization(config: Parsed, report: Report) {
+  const { adapter, load_in_4bit, load_in_8bit, gptq, reinit_weights } = config;
+  const qlora = adapter === "qlora";
+  const asked = [
+    ...(load_in_4bit || qlora ? ["load_in_4bit"] : []),
+    ...(load_in_8bit ? ["load_in_8bit"] : []),
+    ...(gptq ? ["gptq"] : []),
+  ];
+  if (qlora && load_in_4bit === false) {
+    report("load_in_4bit", "`adapter: qlora` holds the base in 4 bits; remove the line.");
+  }
+  if (qlora && load_in_8bit) {
+    report("load_in_8bit", "`adapter: qlora` holds the base in 4 bits; use `adapter: lora`.");
+  }
+  if (qlora && gptq) {
+    report("gptq", "`adapter: qlora` does not go with a GPTQ base; use `adapter: lora`.");
+  }
+  if (!qlora && asked.length > 1) {
+    report(asked[1], `\`${asked.join("` and `")}\` exclude each other; keep one.`);
+  }
+  if (asked.length > 0 && adapter === undefined) {
+    const key = asked[0];
+    report(key, `\`${key}\` trains with an adapter only; add \`adapter: lora\`.`);
+  }
+  if (asked.length > 0 && reinit_weights) {
+    report("reinit_weights", "a quantized base is read from files; remove `reinit_weights`.");
   }
 }
 
@@ -135,6 +167,7 @@ export function resolve(parsed: Parsed, written: ReadonlySet<string>, notes: str
   }
   return {
     ...config,
+    load_in_4bit: config.load_in_4bit ?? config.adapter === "qlora",
     tokenizer_config: config.tokenizer_config ?? config.base_model,
     pad_to_sequence_len: config.pad_to_sequence_len ?? config.sample_packing,
     eval_sample_packing: config.eval_sample_packing ?? config.sample_packing,

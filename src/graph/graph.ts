@@ -2,6 +2,7 @@
 // differentiated once, planned once, and then replayed; nothing here touches a device.
 
 import { assert } from "../errors.ts";
+import type { Source } from "../quant/checkpoint.ts";
 import type { QuantFormat } from "../quant/format.ts";
 import type { Limits } from "./limits.ts";
 import type { MatmulShape } from "./matmul.ts";
@@ -47,6 +48,7 @@ export interface Quantized {
   format: QuantFormat;
   /** Codes, then what scales them, in the order in which kernels bind them. */
   parts: Tensor[];
+  source: Source;
 }
 
 const elementBytes: Record<DType, number> = {

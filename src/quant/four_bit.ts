@@ -69,9 +69,7 @@ function linspace(first: number, last: number, count: number): number[] {
   const step = fround(fround(fround(last) - fround(first)) / (count - 1));
   return Array.from({ length: count }, (_, i) => {
     const below = i < Math.floor(count / 2);
-    return below
-      ? fround(fround(first) + step * i)
-      : fround(fround(last) - step * (count - i - 1));
+    return below ? fround(fround(first) + step * i) : fround(fround(last) - step * (count - i - 1));
   });
 }
 

@@ -1,7 +1,7 @@
 // Quantizing a weight on the device while it is loaded: pieces of the file go through one small
 // buffer, kernels leave codes and scales. Neither JavaScript nor the device holds a whole model.
 
-import exactDivision from "../../shaders/exact_division.wgsl" with { type: "text" };
+import EXACT from "../../shaders/exact_division.wgsl" with { type: "text" };
 import fourBitSource from "../../shaders/quantize_4bit.wgsl" with { type: "text" };
 import int8Source from "../../shaders/quantize_int8.wgsl" with { type: "text" };
 import { assert, EftError } from "../errors.ts";
@@ -14,8 +14,6 @@ import { dispatchesOnly } from "../graph/plan.ts";
 import { expandWgsl } from "../graph/wgsl.ts";
 import { bounds, codeOrder, dynamicMap } from "./four_bit.ts";
 import type { FourBit } from "./format.ts";
-
-const EXACT = exactDivision;
 
 /** Elements of a weight that are quantized at once; a multiple of every block and every alignment. */
 export const pieceElements = 2 ** 21;

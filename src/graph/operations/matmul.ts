@@ -1,12 +1,7 @@
 // Matrix products, the linear layer among them; kernels in shaders/matmul.wgsl.
 
 import { assert } from "../../errors.ts";
-import {
-  bytesPerElement,
-  type Dispatch,
-  type Operation,
-  type Tensor,
-} from "../graph.ts";
+import { bytesPerElement, type Dispatch, type Operation, type Tensor } from "../graph.ts";
 import { type Limits, type RowShard, rowShards } from "../limits.ts";
 import { matmulKernel, type MatmulShape } from "../matmul.ts";
 import { codeBytesPerRow } from "../../quant/format.ts";
