@@ -10,6 +10,8 @@ import bitsandbytes.functional as bnb
 import torch
 from safetensors.torch import save_file
 
+from double_quantization import nested
+
 HERE = Path(__file__).parent
 SHAPES = {"even": (192, 128), "crossing": (24, 344), "odd": (64, 35)}
 
@@ -20,19 +22,6 @@ def weight(name, dtype):
     values = torch.randn(rows, columns) * 0.05 * torch.rand(rows, 1)
     values[3] = 0  # a row, and with it whole blocks, without any value
     return values.to(dtype)
-
-
-def nested(maxima):
-    """Double quantization by the rule of bitsandbytes' default and CUDA kernels: the code whose value is nearest. (Its
-    compiled CPU kernel takes the second nearest now and then, where a value is all but halfway.)"""
-    offset, codes = maxima.mean(), bnb.create_dynamic_map()
-    shifted = maxima - offset
-    outer = torch.stack([part.abs().max() for part in shifted.split(256)])
-    scaled = shifted * (1.0 / outer.repeat_interleave(256)[: len(shifted)])
-    found = torch.bucketize(scaled.clamp(-1, 1), (codes[:-1] + codes[1:]) / 2, out_int32=True).to(torch.uint8)
-    theirs, state = bnb.quantize_blockwise(shifted, blocksize=256)
-    assert torch.equal(outer, state.absmax) and (found != theirs).sum() <= 1
-    return found, outer, offset
 
 
 tensors = {"dynamic_map": bnb.create_dynamic_map(), "nf4": bnb.get_4bit_type("nf4", device="cpu")}
