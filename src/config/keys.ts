@@ -115,25 +115,13 @@ export const KEYS = {
     schema: flag.optional(),
     description: "Hold the base model in 4 bits (NF4 or FP4); by default with adapter: qlora.",
   },
-  load_in_8bit: { schema: flag.default(false), description: "Hold the base model in 8 bits." },
-  gptq: { schema: flag.default(false), description: "The base model is quantized with GPTQ." },
+  load_in_8bit: { schema: flag.optional(), description: "Hold the base model in 8 bits." },
+  gptq: { schema: flag.optional(), description: "The base model is quantized with GPTQ." },
   bnb_config_kwargs: {
     schema: z.strictObject(schemas(BNB_KEYS), {
       error: `a mapping of ${Object.keys(BNB_KEYS).join(", ")}`,
     }).optional(),
     description: "Settings of load_in_4bit and load_in_8bit, as transformers names them.",
-  },
-  gptq_groupsize: {
-    schema: integer(-1, "a whole number, -1 or more").optional(),
-    description: "No effect: the quantized model says it.",
-  },
-  gptq_model_v1: {
-    schema: flag.optional(),
-    description: "No effect: the quantized model says it.",
-  },
-  gptq_disable_exllama: {
-    schema: flag.optional(),
-    description: "No effect: Eft has kernels of its own.",
   },
 
   datasets: { schema: datasets, description: "What to train on." },

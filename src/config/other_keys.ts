@@ -63,6 +63,10 @@ export const NO_EFFECT: ReadonlyMap<string, string> = new Map([
     `dataset_num_proc dataset_keep_in_memory dataloader_num_workers dataloader_pin_memory
     dataloader_prefetch_factor`,
   ),
+  ...same(
+    "the quantized model says it, and Eft has kernels of its own",
+    "gptq_groupsize gptq_model_v1 gptq_disable_exllama",
+  ),
   ...same(CACHE, "dataset_prepared_path num_dataset_shards_to_save"),
   ...same(
     AUTOMATIC,

@@ -7,7 +7,6 @@ type Parsed = z.output<typeof configSchema>;
 
 /** A checked configuration with every default filled in. */
 export interface Config extends Parsed {
-  load_in_4bit: boolean;
   tokenizer_config: string;
   eval_sample_packing: boolean;
   pad_to_sequence_len: boolean;
@@ -121,17 +120,18 @@ function checkQuantization(config: Parsed, report: Report) {
 }
 
 function checkLora(config: Parsed, report: Report) {
+  const adapter = `\`adapter: ${config.adapter}\``;
   if (config.lora_r === undefined) {
-    report("adapter", "`adapter: lora` needs a rank; add `lora_r: 16`.");
+    report("adapter", `${adapter} needs a rank; add \`lora_r: 16\`.`);
   }
   if (config.lora_alpha === undefined) {
-    report("adapter", "`adapter: lora` needs a scale; add `lora_alpha: 32`.");
+    report("adapter", `${adapter} needs a scale; add \`lora_alpha: 32\`.`);
   }
   const targets = config.lora_target_modules;
   if (!config.lora_target_linear && (targets === undefined || targets.length === 0)) {
     report(
       "adapter",
-      "`adapter: lora` needs to know which layers to adapt; add `lora_target_linear: true`, or " +
+      `${adapter} needs to know which layers to adapt; add \`lora_target_linear: true\`, or ` +
         "`lora_target_modules: [q_proj, v_proj]`.",
     );
   }
@@ -167,7 +167,7 @@ export function resolve(parsed: Parsed, written: ReadonlySet<string>, notes: str
   }
   return {
     ...config,
-    load_in_4bit: config.load_in_4bit ?? config.adapter === "qlora",
+    ...(config.adapter === "qlora" ? { load_in_4bit: true } : {}),
     tokenizer_config: config.tokenizer_config ?? config.base_model,
     pad_to_sequence_len: config.pad_to_sequence_len ?? config.sample_packing,
     eval_sample_packing: config.eval_sample_packing ?? config.sample_packing,

@@ -214,8 +214,6 @@ Deno.test("unknown keys name the nearest known one", () => {
 });
 
 Deno.test("what does not work yet is refused with the reason, unless it is off", () => {
-  fails("load_in_4bit: true", /^c\.yml:6:1: `load_in_4bit` is a key of Axolotl: quantized base/);
-  fails("adapter: qlora", /c\.yml:6:10: `adapter: qlora`: QLoRA is not supported yet; use `lora`/);
   fails("adapter: full", /leave `adapter` empty/);
   fails("rl: dpo", /preference training is not supported yet/);
   fails("relora_steps: 150", /ReLoRA is not supported yet/);
