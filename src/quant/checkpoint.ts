@@ -239,18 +239,14 @@ export function savedParts(
   } else if (format.kind === "grouped") {
     const groups = groupsOf(format, columns);
     const awq = source === "awq";
-    if (awq ? rows % 8 !== 0 : (columns * format.bits) % 32 !== 0 || (rows * format.bits) % 32) {
-      throw new EftError(
-        "model",
-        `${path} [${rows}, ${columns}] does not fill whole words with ${format.bits}-bit codes.`,
-        { file: files.files[0] },
-      );
+    if (awq && rows % 8 !== 0) {
+      throw new EftError("model", `${path} has ${rows} outputs; AWQ packs them in eights.`);
     }
     parts.qweight = find(
       `${path}.qweight`,
       awq ? columns * rows / 8 : wordsPerRow(format, columns) * rows,
     );
-    parts.qzeros = find(`${path}.qzeros`, groups * rows * format.bits / 32);
+    parts.qzeros = find(`${path}.qzeros`, groups * Math.ceil(rows * format.bits / 32));
     parts.scales = find(`${path}.scales`, groups * rows);
     if (!awq) parts.g_idx = find(`${path}.g_idx`, columns, !format.ordered);
     const { dtype } = parts.scales!;

@@ -174,6 +174,10 @@ for (const [name, format] of Object.entries(forms)) {
     const tile = { ...gpuLimits, kernels: choice("tile", 8, 4, 4) };
     await checkLinear(name, format, [9, 40, 96], rows);
     await checkLinear(`${name} tiles`, format, [33, 40, 96], tile);
+    // What large products take on a CPU adapter.
+    await checkLinear(`${name} large`, format, [130, 144, 192], {
+      kernels: choice("rows", 1, 16, 16),
+    });
     // Multiples of nothing: the form for one element.
     await checkLinear(`${name} odd`, format, [3, 5, 33], rows);
     await checkLinear(`${name} odd tiles`, format, [3, 37, 35], tile);
