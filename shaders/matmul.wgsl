@@ -116,13 +116,13 @@ fn maximum(i: u32) -> f32 {
 //: if B_VECTOR
 fn decode(line: u32, at: u32) -> vec4f {
   let i = line * ${B_LINE}u + at;
-  let bytes = b[i / 8u] >> (i % 8u * 4u);
+  let bytes = b[i / 8u] >> ((i % 8u) * 4u);
   return book((vec4u(bytes) >> vec4u(4u, 0u, 12u, 8u)) & vec4u(15u)) * maximum(i);
 }
 //: else
 fn decode(line: u32, at: u32) -> f32 {
   let i = line * ${B_LINE}u + at;
-  let code = (b[i / 8u] >> ((i % 8u ^ 1u) * 4u)) & 15u;
+  let code = (b[i / 8u] >> (((i % 8u) ^ 1u) * 4u)) & 15u;
   return book(vec4u(code)).x * maximum(i);
 }
 //: end

@@ -2,6 +2,7 @@
 // weights: every form, every kind of kernel, sizes that are multiples of nothing, and weights that
 // take several bindings.
 
+import assert from "node:assert/strict";
 import { Graph, sizeOf, type Tensor, tensor } from "../../src/graph/graph.ts";
 import type { Limits } from "../../src/graph/limits.ts";
 import type { KernelChoice } from "../../src/graph/matmul.ts";
@@ -24,7 +25,9 @@ import { dequantizeGrouped, putCode } from "../../src/quant/grouped.ts";
 import { dequantizeInt8, quantizeInt8 } from "../../src/quant/int8.ts";
 import { quantizedTensor } from "../../src/quant/tensor.ts";
 import { f32ToF16 } from "../../src/files/dtype.ts";
-import { runGraph, type Values } from "../device.ts";
+import { tune } from "../../src/gpu/tuner.ts";
+import { plan } from "../../src/graph/plan.ts";
+import { runGraph, testDevice, type Values } from "../device.ts";
 import { compare, deviceTest, gpuLimits, Source } from "../graph/operations/check.ts";
 
 type Words = Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
@@ -167,6 +170,21 @@ const choice = (orientation: "rows" | "tile", lanesN: number, rows: number, colu
   new Proxy({} as Record<string, KernelChoice>, {
     get: () => ({ orientation, lanesM: 8, lanesN, rows, columns, depth: 8 }),
   });
+
+deviceTest("tuning measures quantized products", async () => {
+  const device = await testDevice();
+  const x = tensor("x", [40, 96], "f32", "input");
+  for (const format of [forms["nf4 nested"], forms["3 bits ordered"]]) {
+    const graph = new Graph();
+    const weight = quantizedTensor("w", [48, 96], format);
+    graph.result(graph.call(linear, [x, weight], {}));
+    const { dispatches } = plan("tuned", graph, device.limits);
+    const before = device.allocatedBytes;
+    await tune(device, dispatches, 60000);
+    assert.equal(device.allocatedBytes, before);
+    device.check();
+  }
+});
 
 for (const [name, format] of Object.entries(forms)) {
   deviceTest(`linear over ${name}`, async () => {
