@@ -27,6 +27,9 @@ const options: Record<string, { value?: string; help: string }> = {
   "max-new-tokens": { value: "N", help: "length of an answer (inference)" },
   temperature: { value: "T", help: "0 is greedy (inference)" },
   "top-k": { value: "K", help: "0 keeps all (inference)" },
+  bits: { value: "4|8", help: "bits of a weight; default 4 (quantize)" },
+  "group-size": { value: "N", help: "weights per scale; default 128, -1 a row (quantize)" },
+  method: { value: "gptq|rtn", help: "calibrated, or rounded to nearest (quantize)" },
   "top-p": { value: "P", help: "1 keeps all (inference)" },
 };
 

@@ -28,6 +28,10 @@ const commands: Record<string, { help: string; load: () => Promise<Command> }> =
     help: "CONFIG: write base model and adapter as one model",
     load: async () => (await import("./merge.ts")).mergeLora,
   },
+  quantize: {
+    help: "CONFIG|MODEL --output-dir DIR: a copy of the base model in 4 or 8 bits (GPTQ layout)",
+    load: async () => (await import("./quantize.ts")).quantize,
+  },
   plan: {
     help: "CONFIG: the memory a run will take; touches no GPU",
     load: async () => (await import("./plan.ts")).showPlan,

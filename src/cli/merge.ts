@@ -1,16 +1,19 @@
 // `eft merge-lora CONFIG`: base model and adapter as one model in output_dir/merged.
 
 import { openAdapter } from "../adapter/load.ts";
-import { parseConfig } from "../config/config.ts";
+import { type Config, parseConfig } from "../config/config.ts";
 import { loadTokenizer } from "../data/tokenizer.ts";
 import { EftError } from "../errors.ts";
 import { mergedTensors } from "../export/merge.ts";
 import { writeSafetensors } from "../files/safetensors.ts";
+import { openDevice } from "../gpu/device.ts";
 import { leastLimits } from "../graph/limits.ts";
 import type { Host } from "../host/host.ts";
 import { resolveTokenizerFolder } from "../model/source.ts";
+import { meanLoss, sampleBatches } from "../infer/loss.ts";
+import { openInference } from "../infer/session.ts";
 import { loadModel } from "../train/session.ts";
-import type { Arguments } from "./arguments.ts";
+import { type Arguments, engineOf } from "./arguments.ts";
 import { readConfig } from "./config_file.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -23,7 +26,17 @@ export async function mergeLora(host: Host, args: Arguments, terminal: Terminal)
     throw new EftError("output", `${target} exists. Remove it to merge again.`);
   }
   const settings = { ...config, adapter: undefined, reinit_weights: false };
-  const { model, folder, files } = await loadModel(host, settings, leastLimits, 1, "infer");
+  const { model, folder, files, storedDtype } = await loadModel(host, settings, leastLimits, 1, "infer");
+  const quantized = [...model.tensors.values()].find((tensor) => tensor.quantized)?.quantized;
+  if (quantized?.format.kind === "grouped") {
+    files!.close();
+    const kind = quantized.source === "awq" ? "AWQ" : "GPTQ";
+    throw new EftError(
+      "config",
+      `A ${kind} base cannot be merged: its codes cannot hold the adapter; use the adapter beside ` +
+        "the model, or train on an unquantized one.",
+    );
+  }
   const { files: adapter } = await openAdapter(host, adapterFolder, model);
   const partial = `${target}.partial`;
   await host.remove(partial);
@@ -31,14 +44,18 @@ export async function mergeLora(host: Host, args: Arguments, terminal: Terminal)
     await writeSafetensors(
       host,
       `${partial}/model.safetensors`,
-      mergedTensors(model, files!, adapter),
+      mergedTensors(model, files!, adapter, storedDtype),
     );
     const tokenizer = await loadTokenizer(host, await resolveTokenizerFolder(host, config));
     const names = ["config.json", "generation_config.json"].map((name) => `${folder}/${name}`);
     for (const path of [...names, ...tokenizer.files]) {
       if (await host.kind(path) !== "file") continue;
       const name = path.slice(path.lastIndexOf("/") + 1);
-      await host.write(`${partial}/${name}`, await host.readText(path));
+      const content = await host.readText(path);
+      await host.write(
+        `${partial}/${name}`,
+        quantized && name === "config.json" ? withoutQuantization(content) : content,
+      );
     }
     await host.rename(partial, target);
   } catch (error) {
@@ -48,5 +65,51 @@ export async function mergeLora(host: Host, args: Arguments, terminal: Terminal)
   files!.close();
   adapter.close();
   terminal.say(`merged ${config.base_model} and ${adapterFolder} into ${target}`);
-  terminal.event({ event: "end", output_dir: target });
+  const losses = quantized && await compareLosses(host, config, args, adapterFolder, target);
+  if (losses) {
+    terminal.say(
+      `loss ${losses.before.toFixed(4)} with the quantized base and the adapter, ` +
+        `${losses.merged.toFixed(4)} merged`,
+    );
+  }
+  terminal.event({ event: "end", output_dir: target, ...losses });
+}
+
+/** The merged weights are ordinary ones. */
+function withoutQuantization(text: string): string {
+  const { quantization_config: _, ...settings } = JSON.parse(text);
+  return JSON.stringify(settings, null, 2) + "\n";
+}
+
+/** Batches that the losses are measured on, at most. */
+const measuredBatches = 8;
+
+/** The loss before and after merging, on the configuration's data. */
+async function compareLosses(
+  host: Host,
+  config: Config,
+  args: Arguments,
+  adapter: string,
+  merged: string,
+): Promise<{ before: number; merged: number }> {
+  const device = await openDevice(host, engineOf(args.flags));
+  try {
+    const measure = async (settings: Config, adapterFolder?: string) => {
+      const session = await openInference(host, settings, device, adapterFolder);
+      const batches = await sampleBatches(host, config, session.tokenizer, measuredBatches);
+      const loss = await meanLoss(session, batches);
+      session.memory.destroy();
+      return loss;
+    };
+    const before = await measure(config, adapter);
+    const plain = {
+      adapter: undefined,
+      load_in_4bit: false,
+      load_in_8bit: false,
+      bnb_config_kwargs: undefined,
+    };
+    return { before, merged: await measure({ ...config, ...plain, base_model: merged }) };
+  } finally {
+    device.destroy();
+  }
 }

@@ -11,7 +11,7 @@ import { bytes, type Terminal } from "./terminal.ts";
 
 /** The key that shrinks a line the most. */
 const remedies: Partial<Record<keyof MemoryReport, string>> = {
-  weights: "a smaller base_model",
+  weights: "adapter: qlora (a base in 4 bits), or a smaller base_model",
   trained: "lora_r, or fewer lora_target_modules",
   gradients: "lora_r, or adapter: lora",
   optimizer: "lora_r, or adapter: lora",

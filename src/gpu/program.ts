@@ -29,7 +29,10 @@ export class Memory {
 
   /** The buffer of a lasting tensor and the byte offset in it; made on first use. */
   place(tensor: Tensor): { buffer: GPUBuffer; offset: number } {
-    assert(!isTransient(tensor), `${tensor.name} has no place of its own`);
+    assert(
+      !isTransient(tensor) && !tensor.quantized,
+      `${tensor.name} has no place of its own`,
+    );
     if (tensor.view) {
       const { buffer, offset } = this.place(tensor.view.of);
       return { buffer, offset: offset + tensor.view.offset };

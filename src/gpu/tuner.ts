@@ -5,6 +5,7 @@ import { type Dispatch, type DType, tensor } from "../graph/graph.ts";
 import type { KernelChoices } from "../graph/limits.ts";
 import { matmulCandidates, matmulKernel, type MatmulShape, shapeKey } from "../graph/matmul.ts";
 import { dispatchesOnly } from "../graph/plan.ts";
+import { partSpecs } from "../quant/format.ts";
 import type { Device } from "./device.ts";
 import { Memory, Program } from "./program.ts";
 
@@ -47,6 +48,12 @@ export async function tune(
   return choices;
 }
 
+/** The parts of a quantized B; further parts are those of the whole weight, `bRow` rows more. */
+function parts({ n, k, transposeB, bFormat, bRow = 0 }: MatmulShape) {
+  const [rows, columns] = transposeB ? [n, k] : [k, n];
+  return partSpecs(bFormat!, rows + bRow, columns);
+}
+
 /** Buffers of one shape's size, on which candidates run. */
 class Bench {
   readonly #memory: Memory;
@@ -56,7 +63,7 @@ class Bench {
   constructor(device: Device, shape: MatmulShape) {
     this.#memory = new Memory(device);
     this.#shape = shape;
-    const { m, n, k, transposeA, bType = "f32", bias, aOffset = 0, cOffset = 0 } = shape;
+    const { m, n, k, transposeA, bType = "f32", bFormat, bias, aOffset = 0, cOffset = 0 } = shape;
     const lines = transposeA ? k : m;
     const lda = shape.lda ?? (transposeA ? m : k);
     const ldc = shape.ldc ?? n;
@@ -64,7 +71,9 @@ class Bench {
       tensor(name, [elements], dtype, "state");
     const tensors = [
       buffer("a", Math.max(lines * lda, aOffset + lines * lda)),
-      buffer("b", n * k, bType),
+      ...(bFormat ? parts(shape).map((part) => buffer(part.name, part.words, part.dtype)) : [
+        buffer("b", n * k, bType),
+      ]),
       ...(bias ? [buffer("bias", n)] : []),
     ];
     const c = buffer("c", Math.max(m * ldc, cOffset + m * ldc));

@@ -2,10 +2,13 @@
 // differentiated once, planned once, and then replayed; nothing here touches a device.
 
 import { assert } from "../errors.ts";
+import type { Source } from "../quant/checkpoint.ts";
+import type { QuantFormat } from "../quant/format.ts";
 import type { Limits } from "./limits.ts";
 import type { MatmulShape } from "./matmul.ts";
 
-export type DType = "f32" | "f16" | "bf16" | "u32" | "i32";
+/** `quantized`: the tensor has no memory of its own, but parts; see `Quantized`. */
+export type DType = "f32" | "f16" | "bf16" | "u32" | "i32" | "quantized";
 
 /**
  * What a tensor is for, which decides where its memory comes from:
@@ -34,11 +37,28 @@ export interface Tensor {
   readonly role: Role;
   /** For a trained tensor: where its gradient is summed. */
   gradient?: Tensor;
+  /** The parts of a `quantized` matrix. */
+  quantized?: Quantized;
   /** A tensor that lies inside another one's memory, at a byte offset. */
   view?: { of: Tensor; offset: number };
 }
 
-const elementBytes: Record<DType, number> = { f32: 4, f16: 2, bf16: 2, u32: 4, i32: 4 };
+/** A frozen matrix in a form that kernels decode as they read it; see src/quant/format.ts. */
+export interface Quantized {
+  format: QuantFormat;
+  /** Codes, then what scales them, in the order in which kernels bind them. */
+  parts: Tensor[];
+  source: Source;
+}
+
+const elementBytes: Record<DType, number> = {
+  f32: 4,
+  f16: 2,
+  bf16: 2,
+  u32: 4,
+  i32: 4,
+  quantized: 0, // its parts have the bytes
+};
 
 /** Number of elements. */
 export function sizeOf(tensor: { shape: readonly number[] }): number {

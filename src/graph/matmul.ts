@@ -2,6 +2,7 @@
 // The kernel file states what is computed.
 
 import { assert } from "../errors.ts";
+import { formatName, groupsOf, partSpecs, type QuantFormat, wordsPerRow } from "../quant/format.ts";
 import { expandWgsl } from "./wgsl.ts";
 import template from "../../shaders/matmul.wgsl" with { type: "text" };
 
@@ -15,6 +16,10 @@ export interface MatmulShape {
   /** B is stored [N, K], as the weight of a linear layer is. */
   transposeB?: boolean;
   bType?: "f32" | "f16" | "bf16";
+  /** B is quantized, in place of `bType`: its codes are bound as B, its other parts after it. */
+  bFormat?: QuantFormat;
+  /** Row of the quantized weight at which the bound codes begin; the other parts are bound whole. */
+  bRow?: number;
   /** Adds to C instead of overwriting it. */
   accumulate?: boolean;
   /** Adds a vector [N], bound after B. */
@@ -67,13 +72,14 @@ const MAX_WORKGROUPS = 65535;
 
 const STORED = { f32: ["f32", "vec4f"], f16: ["f16", "vec4<f16>"], bf16: ["u32", "vec2u"] };
 
-/** The kernel for a shape. Bindings: A, B, the bias if any, C. */
+/** The kernel for a shape. Bindings: A, B and its further parts, the bias if any, C. */
 export function matmulKernel(
   shape: MatmulShape,
   profile: DeviceProfile,
   choice: KernelChoice = profile.kernels?.[shapeKey(shape)] ?? untuned(shape, profile),
 ): MatmulKernel {
   const { m, n, k, transposeA = false, transposeB = false, bType = "f32", alpha = 1 } = shape;
+  const { bFormat } = shape;
   const { aOffset = 0, cOffset = 0, ldc = n } = shape;
   const aLine = transposeA ? m : k;
   const bLine = transposeB ? k : n;
@@ -118,8 +124,9 @@ export function matmulKernel(
     A_VECTOR: aVector,
     B_VECTOR: bVector,
     C_VECTOR: [n, ldc, cOffset].every((extent) => extent % 4 === 0),
-    B_TYPE: bType,
-    B_STORED: STORED[bType][bVector ? 1 : 0]!,
+    ...(bFormat ? decoderValues(bFormat, bLine, shape.bRow ?? 0) : plainValues),
+    B_TYPE: bFormat?.kind ?? bType,
+    B_STORED: bFormat ? "u32" : STORED[bType][bVector ? 1 : 0]!,
     M_GUARD: m % tileM !== 0,
     N_GUARD: n % tileN !== 0,
     BIAS: shape.bias ? 1 : 0,
@@ -146,13 +153,47 @@ export function matmulKernel(
   };
 }
 
+const plainValues = {
+  B_ROW: 0,
+  B_PARTS: 0,
+  BLOCK: 0,
+  NESTED: false,
+  BITS: 0,
+  MASK: 0,
+  TAKEN: 0,
+  WORDS: 0,
+  GROUP: 0,
+  GROUPS: 0,
+  ORDERED: false,
+  SCALES: "",
+};
+
+/** What a decoder must know of B; `columns` is the length of a weight's row. */
+function decoderValues(format: QuantFormat, columns: number, row: number) {
+  const values = { ...plainValues, B_ROW: row, B_PARTS: partSpecs(format, 1, columns).length - 1 };
+  if (format.kind === "int8") return values;
+  if (format.kind !== "grouped") return { ...values, BLOCK: format.block, NESTED: format.nested };
+  return {
+    ...values,
+    BITS: format.bits,
+    MASK: 2 ** format.bits - 1,
+    TAKEN: format.bits * (columns % 4 === 0 ? 4 : 1),
+    WORDS: wordsPerRow(format, columns),
+    GROUP: format.group,
+    GROUPS: groupsOf(format, columns),
+    ORDERED: format.ordered,
+    SCALES: format.scales,
+  };
+}
+
 /** What decides the best choice: sizes, layouts, element type and alignment. */
 export function shapeKey(shape: MatmulShape): string {
   const { m, n, k, transposeA, transposeB, bType = "f32" } = shape;
   const { lda = 0, ldc = 0, aOffset = 0, cOffset = 0 } = shape;
   const letters = (transposeA ? "T" : "N") + (transposeB ? "T" : "N");
   const aligned = [lda, ldc, aOffset, cOffset].every((extent) => extent % 4 === 0);
-  return `${letters} ${m}x${n}x${k} ${bType}${aligned ? "" : " unaligned"}`;
+  const b = shape.bFormat ? formatName(shape.bFormat) : bType;
+  return `${letters} ${m}x${n}x${k} ${b}${aligned ? "" : " unaligned"}`;
 }
 
 /** Choices worth measuring for a shape; the first is the one used without a measurement. */

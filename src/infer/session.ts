@@ -38,7 +38,7 @@ export async function openInference(
   adapterFolder?: string,
   onProgress?: HubOptions["onProgress"],
 ): Promise<InferenceSession> {
-  const wantsAdapter = adapterFolder !== undefined || config.adapter === "lora";
+  const wantsAdapter = adapterFolder !== undefined || config.adapter !== undefined;
   const trainedModel = !wantsAdapter &&
     await host.kind(`${config.output_dir}/model.safetensors`) === "file";
   const folder = trainedModel ? config.output_dir : config.base_model;

@@ -99,9 +99,6 @@ export function readModelShape(text: string, file: string): ModelShape {
   if ((config.hidden_act ?? "silu") !== "silu") {
     throw refuse(`hidden_act ${JSON.stringify(config.hidden_act)} is not supported, only "silu".`);
   }
-  if (config.quantization_config) {
-    throw refuse("This model is quantized; quantized models are not supported yet.");
-  }
   const width = number("hidden_size");
   const heads = number("num_attention_heads");
   const keyHeads = number("num_key_value_heads", heads);

@@ -2,6 +2,9 @@
 // everything later follows from their role.
 
 import { type DType, type Tensor, tensor } from "../graph/graph.ts";
+import type { Source } from "../quant/checkpoint.ts";
+import type { QuantFormat } from "../quant/format.ts";
+import { quantizedTensor } from "../quant/tensor.ts";
 import type { ModelShape } from "./architecture.ts";
 
 /** A low-rank addition to a linear layer: y += scale · B(A(dropout(x))). */
@@ -55,18 +58,22 @@ export interface Model {
 export interface Holding {
   dtype: DType;
   trained: boolean;
+  /** Held quantized, in place of `dtype`. */
+  quantized?: { format: QuantFormat; source: Source };
 }
 
 /** Declares a model's tensors. `positions` is the longest sequence it will see. */
 export function declareModel(
   shape: ModelShape,
   positions: number,
-  holding: (name: string) => Holding,
+  holding: (name: string, dimensions: readonly number[]) => Holding,
 ): Model {
   const tensors = new Map<string, Tensor>();
   const declare = (name: string, dimensions: number[]): Tensor => {
-    const { dtype, trained } = holding(name);
-    const made = tensor(name, dimensions, dtype, trained ? "trained" : "weight");
+    const { dtype, trained, quantized } = holding(name, dimensions);
+    const made = quantized
+      ? quantizedTensor(name, dimensions, quantized.format, quantized.source)
+      : tensor(name, dimensions, dtype, trained ? "trained" : "weight");
     tensors.set(name, made);
     return made;
   };

@@ -6,6 +6,8 @@ import { bytesToF32, type Dtype, f32ToBf16 } from "../files/dtype.ts";
 import type { SafetensorsSet, TensorEntry } from "../files/safetensors.ts";
 import type { Memory } from "../gpu/program.ts";
 import { bytesOf, type DType, sizeOf } from "../graph/graph.ts";
+import { loadSaved, savedBytes } from "../quant/load.ts";
+import { Quantizer } from "../quant/quantize.ts";
 import { RandomStream } from "../random.ts";
 import { ropeTable } from "./architecture.ts";
 import type { Model } from "./model.ts";
@@ -64,28 +66,41 @@ export async function loadWeights(
   files: SafetensorsSet,
   progress: (done: number, total: number) => void = () => {},
 ): Promise<void> {
-  const entries = [...model.tensors].map(([name, tensor]) => ({
-    tensor,
-    entry: findTensor(files, name, tensor.shape),
-  }));
-  const total = entries.reduce((sum, { entry }) => sum + entry.bytes, 0);
+  const entries = [...model.tensors].map(([name, tensor]) => {
+    const saved = tensor.quantized && tensor.quantized.source !== "weights";
+    const entry = saved ? undefined : findTensor(files, name, tensor.shape);
+    return { name, tensor, entry, bytes: entry?.bytes ?? savedBytes(files, name, tensor) };
+  });
+  const total = entries.reduce((sum, { bytes }) => sum + bytes, 0);
+  const quantizer = new Quantizer(memory);
   let done = 0;
   let waiting = 0;
-  for (const { tensor, entry } of entries) {
+  const sent = async (bytes: number) => {
+    waiting += bytes;
+    if (waiting <= inFlightBytes) return;
+    waiting = 0;
+    await memory.device.gpu.queue.onSubmittedWorkDone();
+  };
+  for (const { name, tensor, entry, bytes } of entries) {
+    if (tensor.quantized) {
+      if (entry) await quantizer.quantize(tensor, entry, sent);
+      else await loadSaved(memory, files, name, tensor).then(() => sent(bytes));
+      done += bytes;
+      progress(done, total);
+      continue;
+    }
+    if (!entry) continue;
     for (let offset = 0; offset < entry.bytes; offset += pieceBytes) {
       const length = Math.min(pieceBytes, entry.bytes - offset);
       const data = convert(await entry.read(offset, length), entry.dtype, tensor.dtype);
       const elements = offset / (entry.bytes / sizeOf(tensor));
       memory.write(tensor, wholeWords(data), elements * (bytesOf(tensor) / sizeOf(tensor)));
       done += length;
-      waiting += data.byteLength;
-      if (waiting > inFlightBytes) {
-        waiting = 0;
-        await memory.device.gpu.queue.onSubmittedWorkDone();
-      }
+      await sent(data.byteLength);
     }
     progress(done, total);
   }
+  quantizer.destroy();
   memory.device.check();
   memory.write(model.rope, ropeTable(model.shape, model.rope.shape[0]));
 }

@@ -17,6 +17,7 @@ import { statisticsTensor, stepTensor } from "../graph/step_scalars.ts";
 import type { Host } from "../host/host.ts";
 import { type ModelShape, readModelShape } from "../model/architecture.ts";
 import { type BatchInputs, batchInputs } from "../model/forward.ts";
+import { readBaseQuantization, savedParts } from "../quant/checkpoint.ts";
 import { declareModel, type Model } from "../model/model.ts";
 import { modelSource, resolveModelFolder, resolveTokenizerFolder } from "../model/source.ts";
 import { findTensor, heldAs } from "../model/weights.ts";
@@ -82,6 +83,7 @@ export async function loadModel(
         `(${shape.slidingWindow}), which is not supported. Set sequence_len to at most that.`,
     );
   }
+  const quantization = await readBaseQuantization(host, folder, config, purpose);
   const full = purpose === "train" && !config.adapter;
   let files: SafetensorsSet | undefined;
   if (!config.reinit_weights) {
@@ -96,13 +98,23 @@ export async function loadModel(
     ]);
     if (embedding.dtype === "BF16" || embedding.dtype === "F16") storedDtype = embedding.dtype;
   } else storedDtype = await configDtype(host, folder);
-  const model = declareModel(shape, positions, (name) => {
+  const model = declareModel(shape, positions, (name, dimensions) => {
+    const format = files && quantization?.format(name, dimensions, files);
+    if (format) {
+      const { source } = quantization!;
+      if (source !== "weights") savedParts(files, name, dimensions, format, source);
+      return { dtype: "quantized", trained: false, quantized: { format, source } };
+    }
     const entry = files?.tensors.get(name) ?? files?.tensors.get(name.replace(/^model\./, ""));
     const dtype = entry && !config.float32 ? heldAs(entry, full, limits.f16) : "f32";
     return { dtype, trained: full };
   });
-  if (files) { for (const [name, { shape }] of model.tensors) findTensor(files, name, shape); }
-  const lora = config.adapter === "lora" ? attachLora(model, loraSettings(config)) : undefined;
+  if (files) {
+    for (const [name, { shape, quantized }] of model.tensors) {
+      if (!quantized || quantized.source === "weights") findTensor(files, name, shape);
+    }
+  }
+  const lora = config.adapter ? attachLora(model, loraSettings(config)) : undefined;
   return { model, folder, files, storedDtype, lora };
 }
 

@@ -20,11 +20,12 @@ export const host = denoHost();
 /** A model on the test device; `folder` is its Hugging Face folder. */
 export async function openModel(
   folder: string,
-  options: { adapter?: string; positions?: number } = {},
+  options: { adapter?: string; positions?: number; keys?: string } = {},
 ): Promise<{ model: Model; memory: Memory }> {
   const device = await testDevice();
   const { config } = parseConfig(
-    `base_model: ${folder}\ndatasets: [{path: none, type: alpaca}]\nlearning_rate: 1`,
+    `base_model: ${folder}\ndatasets: [{path: none, type: alpaca}]\nlearning_rate: 1\n` +
+      (options.keys ?? ""),
     "test.yml",
   );
   const { model, files } = await loadModel(

@@ -1,10 +1,10 @@
 // Compiles every kernel that eft-tiny's plans use, for a CPU adapter and for a GPU, and every matrix
 // product that a tuner may choose, on one engine: `deno run -A compile.ts --engine wgpu|dawn`. Prints
-// one line of JSON: how many compiled, and what did not. Nothing is run.
+// one line of JSON: how many compiled, and what did not. Nothing is run but the quantizing of weights.
 
 import { parseConfig } from "../../src/config/config.ts";
 import { type Device, openDevice } from "../../src/gpu/device.ts";
-import type { Memory } from "../../src/gpu/program.ts";
+import { type Memory, Memory as RealMemory } from "../../src/gpu/program.ts";
 import type { Dispatch } from "../../src/graph/graph.ts";
 import type { Limits } from "../../src/graph/limits.ts";
 import { matmulCandidates, matmulKernel, type MatmulShape } from "../../src/graph/matmul.ts";
@@ -12,6 +12,9 @@ import type { Plan } from "../../src/graph/plan.ts";
 import { denoHost } from "../../src/host/deno.ts";
 import type { EngineName } from "../../src/host/host.ts";
 import { Generator } from "../../src/infer/generator.ts";
+import type { QuantFormat } from "../../src/quant/format.ts";
+import { Quantizer } from "../../src/quant/quantize.ts";
+import { quantizedTensor } from "../../src/quant/tensor.ts";
 import { prepareSession } from "../../src/train/session.ts";
 
 const host = denoHost();
@@ -36,6 +39,7 @@ for (const software of [true, false]) {
     }
   }
 }
+await quantize();
 const control = await findsMistakes(device);
 const count = sources.size;
 console.log(JSON.stringify({ engine, adapter: device.summary.name, count, failures, control }));
@@ -82,7 +86,41 @@ function awkwardProducts(): MatmulShape[] {
     { bType: "bf16" },
     { transposeA: true, accumulate: true },
   ];
+  const quantized: QuantFormat[] = [
+    { kind: "nf4", block: 64, nested: true },
+    { kind: "fp4", block: 64, nested: false },
+    { kind: "int8" },
+    { kind: "grouped", bits: 3, group: 32, ordered: true, scales: "f16" },
+    { kind: "grouped", bits: 4, group: 128, ordered: false, scales: "bf16" },
+  ];
+  layouts.push(...quantized.flatMap((bFormat) => [{ bFormat, transposeB: true }, { bFormat }]));
   return sizes.flatMap((size) => layouts.map((layout) => ({ ...size, ...layout })));
+}
+
+/** The kernels that quantize weights, by quantizing one of each stored type into each form. */
+async function quantize(): Promise<void> {
+  const memory = new RealMemory(device);
+  const quantizer = new Quantizer(memory);
+  const forms: QuantFormat[] = [
+    { kind: "nf4", block: 64, nested: true },
+    { kind: "fp4", block: 64, nested: false },
+    { kind: "int8" },
+  ];
+  for (const format of forms) {
+    for (const [dtype, bytes] of [["F32", 4], ["BF16", 2], ["F16", 2]] as const) {
+      const name = `${dtype} to ${format.kind}`;
+      const weight = quantizedTensor(name, [8, 65], format);
+      const read = () => Promise.resolve(new Uint8Array(8 * 65 * bytes));
+      try {
+        await quantizer.quantize(weight, { name, dtype, shape: [8, 65], bytes: 520 * bytes, read });
+        sources.add(name);
+      } catch (error) {
+        failures.push({ label: name, message: (error as Error).message });
+      }
+    }
+  }
+  quantizer.destroy();
+  memory.destroy();
 }
 
 /** All of the way to a pipeline. */

@@ -39,7 +39,7 @@ function attribute(name: string, value: Attribute): Uint8Array {
   return Uint8Array.of(...message([1, name]), 2 * 8 + 5, ...float, ...message([20, 1]));
 }
 
-const elementTypes = { float32: 1, int32: 6, int64: 7 } as const;
+const elementTypes = { float32: 1, uint8: 2, int32: 6, int64: 7 } as const;
 type ElementType = keyof typeof elementTypes;
 
 function valueInfo(name: string, type: ElementType, shape: readonly number[]): Uint8Array {
@@ -91,6 +91,8 @@ export async function runOnnx(
     const { value, type = "float32" } = input;
     const data = type === "float32"
       ? Float32Array.from(value.data)
+      : type === "uint8"
+      ? Uint8Array.from(value.data)
       : type === "int32"
       ? Int32Array.from(value.data)
       : BigInt64Array.from(value.data, BigInt);

@@ -1,15 +1,10 @@
 // Matrix products, the linear layer among them; kernels in shaders/matmul.wgsl.
 
 import { assert } from "../../errors.ts";
-import {
-  bytesPerElement,
-  type Dispatch,
-  type DType,
-  type Operation,
-  type Tensor,
-} from "../graph.ts";
-import { type Limits, rowShards } from "../limits.ts";
+import { bytesPerElement, type Dispatch, type Operation, type Tensor } from "../graph.ts";
+import { type Limits, type RowShard, rowShards } from "../limits.ts";
 import { matmulKernel, type MatmulShape } from "../matmul.ts";
+import { codeBytesPerRow } from "../../quant/format.ts";
 import { columnSum } from "./column_sum.ts";
 import { read, write } from "./kernel.ts";
 
@@ -118,7 +113,7 @@ export function linearDispatches(
         n: shard.rows,
         k: K,
         transposeB: true,
-        bType: floatType(weight.dtype),
+        ...storedAs(weight, shard.row),
         accumulate: options.accumulate,
         bias: options.bias !== undefined,
         alpha: options.scale,
@@ -128,7 +123,7 @@ export function linearDispatches(
       limits,
       [
         part(x, options.rows),
-        read(weight, shard.offset, shard.bytes),
+        ...weightBindings(weight, shard),
         ...(options.bias ? [read(options.bias, shard.row * 4, shard.rows * 4)] : []),
         write(y),
       ],
@@ -154,7 +149,7 @@ export function inputGradient(
         m,
         n: K,
         k: shard.rows,
-        bType: floatType(weight.dtype),
+        ...storedAs(weight, shard.row),
         accumulate: options.accumulate || index > 0,
         alpha: options.scale,
         lda: N,
@@ -163,7 +158,7 @@ export function inputGradient(
       limits,
       [
         read(dy),
-        read(weight, shard.offset, shard.bytes),
+        ...weightBindings(weight, shard),
         { ...target, access: "write" },
       ],
     )
@@ -222,17 +217,29 @@ function product(
 }
 
 function shardsOf(matrix: Tensor, limits: Limits, beside?: number) {
-  const bytesPerRow = matrix.shape[1] * bytesPerElement(matrix.dtype);
-  return rowShards(matrix.shape[0], bytesPerRow, limits, beside);
+  const { shape: [rows, columns], quantized, dtype } = matrix;
+  const bytesPerRow = quantized
+    ? codeBytesPerRow(quantized.format, columns)
+    : columns * bytesPerElement(dtype);
+  return rowShards(rows, bytesPerRow, limits, beside);
+}
+
+/** The bindings of a weight: a range of its rows, or the codes of these rows and its other parts. */
+function weightBindings(weight: Tensor, { offset, bytes }: RowShard): Dispatch["bindings"] {
+  const [codes, ...others] = weight.quantized?.parts ?? [weight];
+  return [read(codes, offset, bytes), ...others.map((part) => read(part))];
+}
+
+/** How B of a product is stored, for the weight's rows from `row` on. */
+function storedAs(weight: Tensor, row: number): Pick<MatmulShape, "bType" | "bFormat" | "bRow"> {
+  if (weight.quantized) return { bFormat: weight.quantized.format, bRow: row };
+  const { dtype } = weight;
+  assert(dtype === "f32" || dtype === "f16" || dtype === "bf16", `matmul: no ${dtype} weights`);
+  return { bType: dtype };
 }
 
 function part(activation: Tensor, rows?: Rows) {
   if (!rows) return read(activation);
   const stride = activation.shape[1] * 4;
   return read(activation, rows.first * stride, rows.count * stride);
-}
-
-function floatType(dtype: DType): "f32" | "f16" | "bf16" {
-  assert(dtype === "f32" || dtype === "f16" || dtype === "bf16", `matmul: no ${dtype} weights`);
-  return dtype;
 }
