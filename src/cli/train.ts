@@ -20,7 +20,7 @@ export async function train(host: Host, args: Arguments, terminal: Terminal): Pr
   };
   Deno.addSignalListener("SIGINT", onInterrupt);
   try {
-    await runTraining(host, {
+    const end = await runTraining(host, {
       configText: text,
       configFile: file,
       overrides: args.overrides,
@@ -30,9 +30,30 @@ export async function train(host: Host, args: Arguments, terminal: Terminal): Pr
       onEvent: terminal.event,
       signal: stop.signal,
     });
+    if (end.checkpoint) {
+      terminal.say(`Saved in ${end.checkpoint}. To go on from there:`);
+      terminal.say(`  ${resumeCommand(args, end.checkpoint)}`);
+    }
   } finally {
     Deno.removeSignalListener("SIGINT", onInterrupt);
   }
+}
+
+/** The command that goes on from a checkpoint: this one, with its checkpoint. */
+export function resumeCommand({ words, flags, overrides }: Arguments, checkpoint: string): string {
+  const resumes = /^(auto_)?resume_from_checkpoints?$/;
+  const options = [
+    ...[...flags].map(([name, value]) => value === "true" ? [`--${name}`] : [`--${name}`, value]),
+    ...overrides.filter(({ key }) => !resumes.test(key))
+      .map(({ key, value }) => [`--${key.replaceAll("_", "-")}=${value}`]),
+  ].flat();
+  const parts = [...words, ...options, "--resume-from-checkpoint", checkpoint];
+  return ["deno", "run", "-P", "train.ts", ...parts].map(quoted).join(" ");
+}
+
+/** A word as a shell takes it. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 async function readKernels(host: Host, file?: string): Promise<KernelRecord | undefined> {

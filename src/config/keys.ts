@@ -190,10 +190,76 @@ export const KEYS = {
   },
   evals_per_epoch: { schema: integer(0).optional(), description: "Evaluations per epoch." },
   eval_strategy: {
-    schema: oneOf("steps", "no").optional(),
-    description: "no turns evaluation off.",
+    schema: oneOf("steps", "epoch", "no").optional(),
+    description: "steps, epoch (at the end of each), or no, which turns evaluation off.",
   },
   logging_steps: { schema: integer(1).optional(), description: "Report the loss every so often." },
+
+  // Keeping a run (src/train/checkpoint.ts, timing.ts, best.ts) and looking into it (samples.ts).
+  save_strategy: {
+    schema: oneOf("no", "epoch", "steps", "best").optional(),
+    description: "When to write a checkpoint; by default as save_steps says, else every epoch.",
+  },
+  save_steps: {
+    schema: steps.optional(),
+    description: "A checkpoint every so many steps, or every such fraction of the run.",
+  },
+  saves_per_epoch: { schema: integer(0).optional(), description: "Checkpoints per epoch." },
+  save_total_limit: {
+    schema: integer(0).default(4),
+    description: "The most checkpoints to keep, the best one apart; 0 keeps all.",
+  },
+  save_first_step: { schema: flag.default(false), description: "A checkpoint after step 1 too." },
+  save_only_model: {
+    schema: flag.default(false),
+    description: "Checkpoints without what is needed to go on from them.",
+  },
+  load_best_model_at_end: {
+    schema: flag.optional(),
+    description: "The result is the best model of all evaluations; by default with early stopping.",
+  },
+  metric_for_best_model: {
+    schema: oneOf("eval_loss", "loss", "eval_ppl", "ppl").optional(),
+    description: "What makes a model the best; by default the evaluation loss.",
+  },
+  greater_is_better: {
+    schema: flag.optional(),
+    description: "Whether the best model is the one with the highest metric.",
+  },
+  early_stopping_patience: {
+    schema: integer(1).optional(),
+    description: "Stop after so many evaluations without a better one.",
+  },
+  resume_from_checkpoint: {
+    schema: z.union([text, flag], { error: "the folder of a checkpoint, or true for the newest" })
+      .optional(),
+    description: "The checkpoint to go on from; true is the newest in output_dir.",
+  },
+  auto_resume_from_checkpoints: {
+    schema: flag.default(false),
+    description: "Go on from the newest checkpoint in output_dir, if there is one.",
+  },
+  generate_samples: {
+    schema: flag.default(false),
+    description: "Let the model continue a few rows at every evaluation.",
+  },
+  num_generation_samples: {
+    schema: integer(1).default(3),
+    description: "How many rows it continues.",
+  },
+  generation_max_new_tokens: {
+    schema: integer(1).default(50),
+    description: "The longest such text, in tokens.",
+  },
+  generation_temperature: {
+    schema: number(0).default(0.7),
+    description: "Its temperature; 0 is greedy.",
+  },
+  generation_prompt_ratio: {
+    schema: z.number({ error: "a number above 0 and below 1" }).gt(0).lt(1).default(0.5),
+    description: "The part of a row that it is given.",
+  },
+
   output_dir: { schema: text.default("./model-out"), description: "Where the result goes." },
   strict: { schema: flag.default(false), description: "Unknown keys are errors in any case." },
 } satisfies Record<string, Key>;

@@ -17,7 +17,7 @@ export const DATASET_ALIASES: Record<string, string> = { train_on_split: "split"
 
 const ONE_KERNEL = "Eft has one attention kernel, exact and memory-saving, that is always used";
 const PRECISION = "weights stay in the type they are stored in, and sums are in 32-bit floats";
-const SAVING = "only the end of the run is saved so far";
+const SAVING = "weights are always written as safetensors";
 const TRACKING = "nothing is sent to Weights & Biases so far";
 const NOT_PYTHON = "it concerns Python libraries that Eft does not use";
 const ONE_DEVICE = "Eft trains on one GPU";
@@ -41,11 +41,7 @@ export const NO_EFFECT: ReadonlyMap<string, string> = new Map([
     liger_rms_norm liger_layer_norm liger_glu_activation`,
   ),
   ...same(PRECISION, "bf16 fp16 tf32 bfloat16 float16"),
-  ...same(
-    SAVING,
-    `saves_per_epoch save_steps save_strategy save_total_limit save_first_step save_only_model
-    save_safetensors load_best_model_at_end`,
-  ),
+  ...same(SAVING, "save_safetensors"),
   ...same(
     TRACKING,
     "wandb_project wandb_entity wandb_watch wandb_name wandb_run_id wandb_mode wandb_log_model",
@@ -125,12 +121,10 @@ const PLANNED = `
   eot_tokens default_system_message dataloader_drop_last
   auto_find_batch_size embedding_lr embedding_lr_scale lr_groups optim_args optim_target_modules
   adam_beta3 adam_epsilon2 lr_scheduler_kwargs lr_quadratic_warmup cosine_min_lr_ratio
-  cosine_constant_lr_ratio lr_div_factor metric_for_best_model greater_is_better
-  early_stopping_patience resume_from_checkpoint auto_resume_from_checkpoints
+  cosine_constant_lr_ratio lr_div_factor
   activation_offloading layer_offloading selective_checkpointing neftune_noise_alpha
   loss_watchdog_threshold loss_watchdog_patience torch_compile_options s2_attention tiled_mlp
-  use_eaft eaft_alpha eaft_k generate_samples num_generation_samples generation_max_new_tokens
-  generation_temperature generation_prompt_ratio eval_table_size eval_table_max_new_tokens
+  use_eaft eaft_alpha eaft_k eval_table_size eval_table_max_new_tokens
   eval_max_new_tokens do_causal_lm_eval eval_causal_lm_metrics do_bench_eval bench_dataset
   profiler_steps dynamic_checkpoint plugins fsdp_version context_parallel_size
   tensor_parallel_size dp_shard_size dp_replicate_size ring_attn_func use_ray ray_num_workers
@@ -182,7 +176,6 @@ export const VALUES_NOT_YET: Record<string, ReadonlyMap<unknown, string>> = {
     ["llama-adapter", "it is not supported; use `lora`"],
     ["full", "leave `adapter` empty to train the whole model"],
   ]),
-  eval_strategy: new Map([["epoch", "use `evals_per_epoch: 1`"]]),
   gradient_checkpointing: new Map(same(RECOMPUTE, "offload offload_disk unsloth")),
   optimizer: new Map([
     ...same(

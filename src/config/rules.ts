@@ -13,6 +13,8 @@ export interface Config extends Parsed {
   gradient_accumulation_steps: number;
   batch_size: number;
   eval_batch_size: number;
+  save_strategy: "no" | "epoch" | "steps" | "best";
+  load_best_model_at_end: boolean;
 }
 
 export interface Problem {
@@ -56,6 +58,7 @@ export function checkRules(config: Parsed, written: ReadonlySet<string>): Proble
     report("min_sample_len", "`min_sample_len` is above `sequence_len`: no sample would be left.");
   }
   checkEvaluation(config, report);
+  checkSaving(config, written, report);
   if (config.adapter === "lora") checkLora(config, report);
   return problems;
 }
@@ -73,10 +76,13 @@ function checkEvaluation(config: Parsed, report: Report) {
     ? "eval_steps"
     : config.evals_per_epoch
     ? "evals_per_epoch"
-    : config.eval_strategy === "steps"
+    : config.eval_strategy === "steps" || config.eval_strategy === "epoch"
     ? "eval_strategy"
     : undefined;
   if (!asked) return;
+  if (config.eval_strategy === "epoch" && asked !== "eval_strategy") {
+    report("eval_strategy", `\`eval_strategy: epoch\` contradicts \`${asked}\`; remove one.`);
+  }
   if (config.eval_strategy === "no") {
     report("eval_strategy", `\`eval_strategy: no\` contradicts \`${asked}\`; remove one.`);
   }
@@ -86,6 +92,47 @@ function checkEvaluation(config: Parsed, report: Report) {
       `\`${asked}\` needs data to evaluate on; add \`val_set_size: 0.05\` or \`test_datasets\`.`,
     );
   }
+}
+
+/** Which keys of saving go together. */
+function checkSaving(config: Parsed, written: ReadonlySet<string>, report: Report) {
+  const { save_strategy: strategy } = config;
+  const interval = config.save_steps
+    ? "save_steps"
+    : config.saves_per_epoch
+    ? "saves_per_epoch"
+    : undefined;
+  if (config.save_steps && config.saves_per_epoch) {
+    report("saves_per_epoch", "`save_steps` and `saves_per_epoch` exclude each other; keep one.");
+  }
+  if (interval && strategy && strategy !== "steps") {
+    report(
+      "save_strategy",
+      `\`save_strategy: ${strategy}\` contradicts \`${interval}\`; remove one.`,
+    );
+  }
+  if (strategy === "best" && !written.has("metric_for_best_model")) {
+    report("save_strategy", "`save_strategy: best` needs `metric_for_best_model: eval_loss`.");
+  }
+  const needsEvaluation = strategy === "best"
+    ? "save_strategy"
+    : config.early_stopping_patience
+    ? "early_stopping_patience"
+    : config.load_best_model_at_end
+    ? "load_best_model_at_end"
+    : undefined;
+  if (needsEvaluation && !evaluates(config)) {
+    report(
+      needsEvaluation,
+      `\`${needsEvaluation}\` needs evaluations; add \`val_set_size: 0.05\` or ` +
+        "`test_datasets`, and `eval_steps`.",
+    );
+  }
+}
+
+function evaluates(config: Parsed): boolean {
+  return config.eval_strategy !== "no" &&
+    (config.val_set_size > 0 || config.test_datasets !== undefined);
 }
 
 function checkLora(config: Parsed, report: Report) {
@@ -120,9 +167,14 @@ export function resolve(parsed: Parsed, written: ReadonlySet<string>, notes: str
   const hasEvaluation = config.val_set_size > 0 || config.test_datasets !== undefined;
   if (!config.eval_steps) delete config.eval_steps;
   if (!config.evals_per_epoch) delete config.evals_per_epoch;
-  if (hasEvaluation && config.eval_strategy !== "no" && config.eval_steps === undefined) {
+  const byEpoch = config.eval_strategy === "epoch" || config.eval_strategy === "no";
+  if (hasEvaluation && !byEpoch && config.eval_steps === undefined) {
     config.evals_per_epoch ??= 1; // as in Axolotl
   }
+  if (!config.save_steps) delete config.save_steps;
+  if (!config.saves_per_epoch) delete config.saves_per_epoch;
+  config.save_strategy ??= config.save_steps || config.saves_per_epoch ? "steps" : "epoch";
+  config.load_best_model_at_end ??= config.early_stopping_patience !== undefined;
   if (config.warmup_steps === 1) {
     config.warmup_steps = 2;
     notes.push("warmup_steps: 1 becomes 2, as in Axolotl: the first step has a learning rate of 0");
@@ -135,6 +187,8 @@ export function resolve(parsed: Parsed, written: ReadonlySet<string>, notes: str
   }
   return {
     ...config,
+    save_strategy: config.save_strategy,
+    load_best_model_at_end: config.load_best_model_at_end,
     tokenizer_config: config.tokenizer_config ?? config.base_model,
     pad_to_sequence_len: config.pad_to_sequence_len ?? config.sample_packing,
     eval_sample_packing: config.eval_sample_packing ?? config.sample_packing,

@@ -18,7 +18,13 @@ export function readbackBytes(tensors: Iterable<Tensor>): number {
   return most;
 }
 
-const held: Record<string, Dtype> = { f32: "F32", f16: "F16", bf16: "BF16" };
+const held: Record<string, Dtype> = {
+  f32: "F32",
+  f16: "F16",
+  bf16: "BF16",
+  u32: "U32",
+  i32: "I32",
+};
 
 /** A tensor to be written as `dtype`; only f32 is converted, other types are written as they are. */
 export function deviceTensor(
