@@ -16,6 +16,10 @@ const commands: Record<string, { help: string; load: () => Promise<Command> }> =
     help: "CONFIG: fine-tune",
     load: async () => (await import("./train.ts")).train,
   },
+  evaluate: {
+    help: "CONFIG: loss and perplexity of the result, by data set",
+    load: async () => (await import("./evaluate.ts")).evaluate,
+  },
   inference: {
     help: "CONFIG: ask the model, once with --prompt or in a conversation",
     load: async () => (await import("./inference.ts")).inference,

@@ -2,6 +2,7 @@
 
 import { openAdapter } from "../adapter/load.ts";
 import type { Config } from "../config/config.ts";
+import type { Format } from "../data/formats/format.ts";
 import { findFormat } from "../data/formats/index.ts";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts";
 import type { Device } from "../gpu/device.ts";
@@ -24,6 +25,13 @@ export interface InferenceSession {
   source: string;
 }
 
+export interface InferenceOptions {
+  /** Where the adapter lies, when it is not in output_dir. */
+  adapterFolder?: string | undefined;
+  /** `base_model` was named for this, so it is not looked for in output_dir. */
+  onlyBase?: boolean;
+}
+
 /**
  * Loads what the configuration trained: base model and adapter, or the fully trained model. Without
  * a result yet, a full fine-tuning config gives the base model.
@@ -32,10 +40,10 @@ export async function openInference(
   host: Host,
   config: Config,
   device: Device,
-  adapterFolder?: string,
+  { adapterFolder, onlyBase }: InferenceOptions = {},
 ): Promise<InferenceSession> {
   const wantsAdapter = adapterFolder !== undefined || config.adapter === "lora";
-  const trainedModel = !wantsAdapter &&
+  const trainedModel = !wantsAdapter && !onlyBase &&
     await host.kind(`${config.output_dir}/model.safetensors`) === "file";
   const folder = trainedModel ? config.output_dir : config.base_model;
   const settings = { ...config, base_model: folder, adapter: undefined, reinit_weights: false };
@@ -73,9 +81,13 @@ export function stopTokensOf(model: Model, tokenizer: Tokenizer): Set<number> {
   return stops;
 }
 
-/** The tokens of a question, put as the training data puts it. */
-export function promptTokens(config: Config, tokenizer: Tokenizer, question: string): number[] {
-  const format = findFormat(config.datasets[0].type)!;
-  const text = format.prompt ? format.prompt(question) : question;
+/** The tokens of a question, put as the training data puts it, or as another format does. */
+export function promptTokens(
+  config: Config,
+  tokenizer: Tokenizer,
+  question: string,
+  format: Format | undefined = findFormat(config.datasets[0].type),
+): number[] {
+  const text = format?.prompt ? format.prompt(question) : question;
   return tokenizer.encode(text, { bos: true });
 }

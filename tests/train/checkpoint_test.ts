@@ -84,6 +84,7 @@ const variants: { name: string; keys: Keys; stops: number[] }[] = [
     keys: {
       ...full,
       sample_packing: true,
+      sequence_len: 40,
       micro_batch_size: 1,
       max_steps: undefined,
       num_epochs: 3,
