@@ -48,7 +48,7 @@ export function resumeCommand({ words, flags, overrides }: Arguments, checkpoint
       .map(({ key, value }) => [`--${key.replaceAll("_", "-")}=${value}`]),
   ].flat();
   const parts = [...words, ...options, "--resume-from-checkpoint", checkpoint];
-  return ["deno", "run", "-P", "train.ts", ...parts].map(quoted).join(" ");
+  return ["npx", "deno", "run", "-P", "train.ts", ...parts].map(quoted).join(" ");
 }
 
 /** A word as a shell takes it. */

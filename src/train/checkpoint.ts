@@ -3,7 +3,7 @@
 
 import type { Config } from "../config/config.ts";
 import { EftError } from "../errors.ts";
-import { deviceTensor } from "../export/device_tensor.ts";
+import { deviceTensors } from "../export/device_tensor.ts";
 import { writeModelFiles } from "../export/result.ts";
 import type { Dtype } from "../files/dtype.ts";
 import { bytesToF32 } from "../files/dtype.ts";
@@ -64,8 +64,13 @@ export async function writeCheckpoint(
   await writeModelFiles(host, folder, trainer);
   for (const [name, text] of Object.entries(texts)) await host.write(`${folder}/${name}`, text);
   if (onlyModel) return;
-  const tensors = [...runTensors(session.trained, session.groups)].map(([name, tensor]) =>
-    deviceTensor(memory, name, tensor, storedAs(tensor))
+  const tensors = deviceTensors(
+    memory,
+    [...runTensors(session.trained, session.groups)].map(([name, tensor]) => ({
+      name,
+      tensor,
+      dtype: storedAs(tensor),
+    })),
   );
   await writeSafetensors(host, `${folder}/${tensorsFile}`, tensors);
   const files: Record<string, number> = {};
@@ -181,6 +186,7 @@ async function loadTensors(
 ): Promise<void> {
   const files = await openSafetensors(host, path);
   try {
+    let waiting = 0;
     for (const [name, tensor] of tensors) {
       const entry = files.tensors.get(name);
       if (!entry || entry.shape.join() !== tensor.shape.join()) {
@@ -192,7 +198,11 @@ async function loadTensors(
           { file: files.files[0] },
         );
       }
+      waiting += entry.bytes;
       await loadTensor(memory, tensor, entry);
+      if (waiting < pieceBytes) continue;
+      waiting = 0;
+      await memory.device.gpu.queue.onSubmittedWorkDone(); // each write is staged in memory
     }
   } finally {
     files.close();
@@ -206,7 +216,7 @@ async function loadTensor(memory: Memory, tensor: Tensor, entry: TensorEntry): P
     const bytes = await entry.read(offset, Math.min(pieceBytes, entry.bytes - offset));
     if (converts) memory.write(tensor, bytesToF32(bytes, entry.dtype), offset * 2);
     else memory.write(tensor, wholeWords(bytes), offset);
-    await memory.device.gpu.queue.onSubmittedWorkDone();
+    if (entry.bytes > pieceBytes) await memory.device.gpu.queue.onSubmittedWorkDone();
   }
 }
 

@@ -19,7 +19,7 @@ import { type BatchInputs, batchInputs } from "../model/forward.ts";
 import { declareModel, type Model } from "../model/model.ts";
 import { findTensor, heldAs } from "../model/weights.ts";
 import { evaluationGraph, microStepGraph, type StepState, updateGraph } from "./graphs.ts";
-import { groupParameters, type ParameterGroup } from "./parameters.ts";
+import { groupParameters, type ParameterGroup, runTensors } from "./parameters.ts";
 
 /** The model of a run and the files it comes from. */
 export interface LoadedModel {
@@ -205,7 +205,7 @@ async function buildSession(
   const memory = memoryReport([
     ...[...microSteps.values(), ...evaluations.values()].map((batch) => batch.plan),
     update,
-  ], readbackBytes([...trained.values(), state.statistics]));
+  ], readbackBytes([...runTensors(trained, groups).values(), state.statistics]));
   const notes: string[] = [];
   if (config.sequence_len > model.shape.positions) {
     notes.push(

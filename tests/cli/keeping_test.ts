@@ -32,8 +32,8 @@ Deno.test("Ctrl-C saves, and the command it prints goes on to the same end", san
   assert.ok(end.steps < 25);
   assert.equal(end.checkpoint, `${folder}/out/checkpoint-${end.steps}`);
   const [, command] = /To go on from there:\n {2}(.*)\n/.exec(err)!;
-  assert.match(command, /^deno run -P train\.ts '.*my run\.yml' .*--resume-from-checkpoint/);
-  const [, , , program, ...words] = command.match(/'[^']*'|\S+/g)!;
+  assert.match(command, /^npx deno run -P train\.ts '.*my run\.yml' .*--resume-from-checkpoint/);
+  const [, , , , program, ...words] = command.match(/'[^']*'|\S+/g)!;
   const args = words.map((word) => word.replaceAll("'", ""));
   const resumed = await eftProcess(args, { program });
   assert.equal(resumed.code, 0, resumed.err);
@@ -54,12 +54,12 @@ Deno.test("the command to go on is the one given, with its checkpoint", () => {
     resumeCommand(parseArguments(["train", ...args]) as Arguments, "out/checkpoint-7");
   assert.equal(
     command("run.yml", "--engine", "wgpu", "--learning-rate", "1e-4", "--no-sample-packing"),
-    "deno run -P train.ts run.yml --engine wgpu --learning-rate=1e-4 --sample-packing=false " +
+    "npx deno run -P train.ts run.yml --engine wgpu --learning-rate=1e-4 --sample-packing=false " +
       "--resume-from-checkpoint out/checkpoint-7",
   );
   assert.equal(
     command("it's.yml", "--resume-from-checkpoint", "old", "--auto-resume-from-checkpoints"),
-    "deno run -P train.ts 'it'\\''s.yml' --resume-from-checkpoint out/checkpoint-7",
+    "npx deno run -P train.ts 'it'\\''s.yml' --resume-from-checkpoint out/checkpoint-7",
   );
 });
 
