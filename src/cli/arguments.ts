@@ -19,10 +19,15 @@ const options: Record<string, { value?: string; help: string }> = {
   "debug-text-only": { help: "show the text of samples, not their tokens (preprocess)" },
   help: { help: "show this" },
   chat: { help: "a conversation through the tokenizer's chat template (inference)" },
+  compare: { help: "answer without and with the adapter (inference)" },
+  prompter: {
+    value: "NAME",
+    help: "how a question is put: a data set format, AlpacaPrompter, None (inference)",
+  },
   prompt: { value: "TEXT", help: "answer this and end (inference)" },
   "lora-model-dir": {
     value: "DIR",
-    help: "the adapter; default output_dir (inference, merge-lora)",
+    help: "the adapter; default output_dir (inference, evaluate, merge-lora)",
   },
   "max-new-tokens": { value: "N", help: "length of an answer (inference)" },
   temperature: { value: "T", help: "0 is greedy (inference)" },

@@ -20,6 +20,10 @@ const commands: Record<string, { help: string; load: () => Promise<Command> }> =
     help: "CONFIG: read and tokenise the data; --debug shows what is trained",
     load: async () => (await import("./preprocess.ts")).preprocess,
   },
+  evaluate: {
+    help: "CONFIG: loss and perplexity of the result, by data set",
+    load: async () => (await import("./evaluate.ts")).evaluate,
+  },
   inference: {
     help: "CONFIG: ask the model, once with --prompt or in a conversation",
     load: async () => (await import("./inference.ts")).inference,

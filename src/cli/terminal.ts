@@ -71,7 +71,11 @@ export class Terminal {
         return this.say(
           `${count(event.parameters)} parameters, ${count(event.trained_parameters)} trained; ` +
             `${event.rows} rows${event.dropped ? `, ${event.dropped} dropped` : ""}; ` +
-            `${event.steps} steps; ${bytes(event.planned_gpu_bytes)} planned`,
+            `${event.steps} steps` +
+            `${
+              event.resumed_from_step === undefined ? "" : `, ${event.resumed_from_step} done`
+            }; ` +
+            `${bytes(event.planned_gpu_bytes)} planned`,
         );
       case "progress":
         return this.#status(
@@ -82,12 +86,23 @@ export class Terminal {
         this.#lastStep = event;
         return this.#status(this.#stepLine(event), event.step === this.#total);
       case "eval":
-        return this.say(`step ${event.step}: eval_loss ${event.eval_loss.toFixed(4)}`);
+        return this.say(
+          `step ${event.step}: eval_loss ${event.eval_loss.toFixed(4)}  ` +
+            `ppl ${event.eval_ppl.toPrecision(5)}`,
+        );
+      case "sample":
+        return this.say(
+          `step ${event.step}: ${oneLine(event.prompt)} >> ${oneLine(event.generated)}`,
+        );
+      case "checkpoint":
+        return; // it would come often, and the folder shows it
       case "end":
         if (!("train_loss" in event)) return; // other commands say for themselves what they did
         if (this.#lineOpen && this.#lastStep) this.say(this.#stepLine(this.#lastStep));
         return this.say(
-          `done: ${event.steps} steps in ${duration(event.wall_seconds)}, ` +
+          `${event.ended_by ? `ended by ${event.ended_by}` : "done"}: ${event.steps} steps in ${
+            duration(event.wall_seconds)
+          }, ` +
             `mean loss ${event.train_loss.toFixed(4)}, ` +
             `${Math.round(event.tokens_per_second)} tokens/s, ` +
             `${bytes(event.peak_gpu_bytes)} at most; written to ${event.output_dir}`,
@@ -123,6 +138,10 @@ export class Terminal {
     const stream = this.json ? Deno.stderr : Deno.stdout;
     stream.writeSync(this.#encoder.encode(text));
   }
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s*\n\s*/g, " / ").trim();
 }
 
 export function count(value: number): string {

@@ -41,10 +41,33 @@ export async function train(host: Host, args: Arguments, terminal: Terminal): Pr
         signal: stop.signal,
       });
     if (runs) await runSweep(runs, run, terminal, stop.signal);
-    else await run(args.overrides, terminal.event);
+    else {
+      const end = await run(args.overrides, terminal.event);
+      if (end.checkpoint) {
+        terminal.say(`Saved in ${end.checkpoint}. To go on from there:`);
+        terminal.say(`  ${resumeCommand(args, end.checkpoint)}`);
+      }
+    }
   } finally {
     Deno.removeSignalListener("SIGINT", onInterrupt);
   }
+}
+
+/** The command that goes on from a checkpoint: this one, with its checkpoint. */
+export function resumeCommand({ words, flags, overrides }: Arguments, checkpoint: string): string {
+  const resumes = /^(auto_)?resume_from_checkpoints?$/;
+  const options = [
+    ...[...flags].map(([name, value]) => value === "true" ? [`--${name}`] : [`--${name}`, value]),
+    ...overrides.filter(({ key }) => !resumes.test(key))
+      .map(({ key, value }) => [`--${key.replaceAll("_", "-")}=${value}`]),
+  ].flat();
+  const parts = [...words, ...options, "--resume-from-checkpoint", checkpoint];
+  return ["npx", "deno", "run", "-P", "train.ts", ...parts].map(quoted).join(" ");
+}
+
+/** A word as a shell takes it. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 const size = z.int().positive();

@@ -5,7 +5,7 @@ import { writeSafetensors } from "../files/safetensors.ts";
 import type { Memory } from "../gpu/program.ts";
 import type { Host } from "../host/host.ts";
 import type { LoadedModel } from "../train/session.ts";
-import { deviceTensor } from "./device_tensor.ts";
+import { deviceTensors } from "./device_tensor.ts";
 
 /** Files of a model folder that describe it, beside weights and tokenizer. */
 const descriptions = ["config.json", "generation_config.json"];
@@ -18,8 +18,13 @@ export async function writeModel(
   config: Config,
 ): Promise<void> {
   const dtype = config.float32 ? "F32" : storedDtype;
-  const tensors = [...model.tensors].map(([name, tensor]) =>
-    deviceTensor(memory, name, tensor, tensor.dtype === "f32" ? dtype : storedDtype)
+  const tensors = deviceTensors(
+    memory,
+    [...model.tensors].map(([name, tensor]) => ({
+      name,
+      tensor,
+      dtype: tensor.dtype === "f32" ? dtype : storedDtype,
+    })),
   );
   await writeSafetensors(host, `${folder}/model.safetensors`, tensors);
   for (const name of descriptions) {

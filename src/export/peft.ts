@@ -5,7 +5,7 @@ import type { Config } from "../config/config.ts";
 import { writeSafetensors } from "../files/safetensors.ts";
 import type { Memory } from "../gpu/program.ts";
 import type { Host } from "../host/host.ts";
-import { deviceTensor } from "./device_tensor.ts";
+import { deviceTensors } from "./device_tensor.ts";
 
 export async function writeAdapter(
   host: Host,
@@ -14,8 +14,9 @@ export async function writeAdapter(
   lora: Lora,
   config: Config,
 ): Promise<void> {
-  const tensors = [...lora.tensors].map(([name, tensor]) =>
-    deviceTensor(memory, name, tensor, "F32")
+  const tensors = deviceTensors(
+    memory,
+    [...lora.tensors].map(([name, tensor]) => ({ name, tensor, dtype: "F32" })),
   );
   await writeSafetensors(host, `${folder}/adapter_model.safetensors`, tensors);
   await host.write(`${folder}/adapter_config.json`, adapterConfig(lora, config));

@@ -2,21 +2,17 @@
 // reads it, with the tokenizer beside it.
 
 import type { Trainer } from "../train/trainer.ts";
-import type { OutputFolder } from "../train/output_folder.ts";
 import type { Host } from "../host/host.ts";
 import { writeAdapter } from "./peft.ts";
 import { writeModel } from "./model.ts";
 
-/** Fills the output folder with everything but its last file. */
-export async function writeResult(
-  host: Host,
-  output: OutputFolder,
-  trainer: Trainer,
-): Promise<void> {
+/** Writes the adapter or the model, and its tokenizer, into a folder. */
+export async function writeModelFiles(host: Host, folder: string, trainer: Trainer): Promise<void> {
   const { loaded, config, tokenizer } = trainer.session;
-  if (loaded.lora) await writeAdapter(host, output.folder, trainer.memory, loaded.lora, config);
-  else await writeModel(host, output.folder, trainer.memory, loaded, config);
+  if (loaded.lora) await writeAdapter(host, folder, trainer.memory, loaded.lora, config);
+  else await writeModel(host, folder, trainer.memory, loaded, config);
   for (const path of tokenizer.files) {
-    await output.write(path.slice(path.lastIndexOf("/") + 1), await host.readText(path));
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    await host.write(`${folder}/${name}`, await host.readText(path));
   }
 }

@@ -235,6 +235,14 @@ export interface TensorToWrite {
   data: () => Uint8Array | AsyncIterable<Uint8Array>;
 }
 
+/** Widest dtype first, then by name. */
+export function inFileOrder(
+  a: { name: string; dtype: Dtype },
+  b: { name: string; dtype: Dtype },
+): number {
+  return DTYPES.indexOf(b.dtype) - DTYPES.indexOf(a.dtype) || (a.name < b.name ? -1 : 1);
+}
+
 /**
  * Writes one safetensors file as a stream. Tensors are placed as the reference implementation does:
  * widest dtype first, then by name, so that equal weights give equal bytes.
@@ -245,9 +253,7 @@ export async function writeSafetensors(
   tensors: TensorToWrite[],
   metadata: Record<string, string> = { format: "pt" },
 ): Promise<void> {
-  const sorted = [...tensors].sort((a, b) =>
-    DTYPES.indexOf(b.dtype) - DTYPES.indexOf(a.dtype) || (a.name < b.name ? -1 : 1)
-  );
+  const sorted = [...tensors].sort(inFileOrder);
   // JSON text by hand, since a JavaScript object would move names that look like integers.
   const header: string[] = [];
   if (Object.keys(metadata).length > 0) header.push(`"__metadata__":${JSON.stringify(metadata)}`);

@@ -27,6 +27,14 @@ export interface InferenceSession {
   source: string;
 }
 
+export interface InferenceOptions {
+  /** Where the adapter lies, when it is not in output_dir. */
+  adapterFolder?: string | undefined;
+  /** `base_model` was named for this, so it is not looked for in output_dir. */
+  onlyBase?: boolean;
+  onProgress?: HubOptions["onProgress"];
+}
+
 /**
  * Loads what the configuration trained: base model and adapter, or the fully trained model. Without
  * a result yet, a full fine-tuning config gives the base model.
@@ -35,11 +43,10 @@ export async function openInference(
   host: Host,
   config: Config,
   device: Device,
-  adapterFolder?: string,
-  onProgress?: HubOptions["onProgress"],
+  { adapterFolder, onlyBase, onProgress }: InferenceOptions = {},
 ): Promise<InferenceSession> {
   const wantsAdapter = adapterFolder !== undefined || config.adapter !== undefined;
-  const trainedModel = !wantsAdapter &&
+  const trainedModel = !wantsAdapter && !onlyBase &&
     await host.kind(`${config.output_dir}/model.safetensors`) === "file";
   const folder = trainedModel ? config.output_dir : config.base_model;
   const settings = { ...config, base_model: folder, adapter: undefined, reinit_weights: false };
@@ -93,14 +100,16 @@ export interface Prompts {
 
 /**
  * How questions are put: by the format of the first data set, the same that wrote the prompts of
- * training; without one, as they are.
+ * training, or by the one that `type` names; without one, as they are.
  */
 export async function openPrompts(
   host: Host,
   config: Config,
   tokenizer: Tokenizer,
+  type?: string,
 ): Promise<Prompts> {
-  const [dataset] = config.datasets ?? [];
+  const [first] = config.datasets;
+  const dataset = type === undefined ? first : { ...first, type };
   const reader = dataset?.type === undefined
     ? undefined
     : formatOf(dataset).open(await formatContext(host, config, tokenizer, dataset));

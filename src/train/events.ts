@@ -12,6 +12,8 @@ export interface StartEvent {
   steps: number;
   rows: number;
   dropped: number;
+  /** Steps done before, when the run goes on from a checkpoint. */
+  resumed_from_step?: number;
 }
 
 /** Something a person should know: a key without effect, a software adapter. */
@@ -48,7 +50,26 @@ export interface EvalEvent {
   event: "eval";
   step: number;
   eval_loss: number;
+  eval_ppl: number;
   epoch: number;
+}
+
+/** A checkpoint lies on disk. */
+export interface CheckpointEvent {
+  event: "checkpoint";
+  step: number;
+  path: string;
+}
+
+/** A row of the data as the model continues it (`generate_samples`). */
+export interface SampleEvent {
+  event: "sample";
+  step: number;
+  prompt: string;
+  /** What the model says. */
+  generated: string;
+  /** What the data says. */
+  expected: string;
 }
 
 export interface EndEvent {
@@ -63,7 +84,21 @@ export interface EndEvent {
   engine: string;
   output_dir: string;
   wall_seconds: number;
+  /** Why the run ended before its last step. */
+  ended_by?: "interrupt" | "early stopping";
+  /** The step of the model that was kept, when it is not the last one. */
+  best_step?: number;
+  /** What a run that goes on starts from, when it was interrupted. */
+  checkpoint?: string;
 }
 
-export type RunEvent = StartEvent | NoteEvent | ProgressEvent | StepEvent | EvalEvent | EndEvent;
+export type RunEvent =
+  | StartEvent
+  | NoteEvent
+  | ProgressEvent
+  | StepEvent
+  | EvalEvent
+  | CheckpointEvent
+  | SampleEvent
+  | EndEvent;
 export type Report = (event: RunEvent) => void;

@@ -1,7 +1,7 @@
 // The trained tensors as a few flat groups, so that one kernel updates all tensors of a group:
 // values, gradients and moments of a group have the same layout.
 
-import { bytesOf, type Tensor, tensor } from "../graph/graph.ts";
+import { bytesOf, sizeOf, type Tensor, tensor } from "../graph/graph.ts";
 import type { Limits } from "../graph/limits.ts";
 
 /** A run of trained tensors that are updated with the same settings. */
@@ -47,6 +47,39 @@ export function groupParameters(
     close();
   }
   return groups;
+}
+
+/** What the optimizer remembers of a group, by the names it has in a checkpoint. */
+export function optimizerState(group: ParameterGroup): [string, Tensor][] {
+  return [["first_moment", group.first], ["second_moment", group.second]];
+}
+
+/**
+ * Every tensor on the device that a run needs to go on, by a name that stands in no need of the
+ * grouping: trained values, and what the optimizer remembers of each. State of another layout than
+ * the values (quantized moments, a group's scalars) goes as it is, by the group.
+ */
+export function runTensors(
+  trained: ReadonlyMap<string, Tensor>,
+  groups: readonly ParameterGroup[],
+): Map<string, Tensor> {
+  const tensors = new Map<string, Tensor>();
+  for (const [name, value] of trained) tensors.set(`value.${name}`, value);
+  groups.forEach((group, i) => {
+    for (const [kind, state] of optimizerState(group)) {
+      if (state.dtype !== "f32" || sizeOf(state) !== sizeOf(group.value)) {
+        tensors.set(`${kind}.group.${i}`, state);
+        continue;
+      }
+      for (const [name, { shape, view }] of trained) {
+        if (view?.of !== group.value) continue;
+        const part = tensor(`${kind} of ${name}`, shape, "f32", state.role);
+        part.view = { of: state, offset: view.offset };
+        tensors.set(`${kind}.${name}`, part);
+      }
+    }
+  });
+  return tensors;
 }
 
 function makeGroup(name: string, members: Tensor[], weightDecay: number): ParameterGroup {

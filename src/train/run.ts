@@ -1,20 +1,23 @@
 // A whole training run, from the text of a configuration to the files it leaves. The terminal and the
 // page call this one function and show what it reports.
 
-import { type Config, type Override, parseConfig, resolvedYaml } from "../config/config.ts";
-import { windows } from "../data/batches.ts";
+import { type Override, parseConfig, resolvedYaml } from "../config/config.ts";
 import { EftError } from "../errors.ts";
-import { writeResult } from "../export/result.ts";
+import { modelCard } from "../export/model_card.ts";
+import { writeModelFiles } from "../export/result.ts";
 import type { KernelRecord, Limits } from "../graph/limits.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
 import { tune } from "../gpu/tuner.ts";
 import { lowerGraph } from "../graph/plan.ts";
-import { STATISTICS_ROWS } from "../graph/step_scalars.ts";
 import type { EngineName, Host } from "../host/host.ts";
-import type { EndEvent, EvalEvent, Report, StepEvent } from "./events.ts";
-import { schedule, warmupSteps } from "./schedule.ts";
+import { type Checkpoint, restoreCheckpoint, restoreModel, writeCheckpoint } from "./checkpoint.ts";
+import type { EndEvent, Report } from "./events.ts";
+import { trainingLoop } from "./loop.ts";
+import { newProgress, type Progress } from "./progress.ts";
+import { checkResume, findCheckpoint, fingerprint } from "./resume.ts";
 import { countParameters, prepareSession, type Session } from "./session.ts";
-import { type LogEntry, trainerState } from "./state.ts";
+import { trainerState } from "./state.ts";
+import { type Timing, timingOf } from "./timing.ts";
 import { Trainer } from "./trainer.ts";
 import { OutputFolder } from "./output_folder.ts";
 
@@ -29,7 +32,7 @@ export interface RunOptions {
   /** Measure which kernels are fastest here; by default on a real GPU only. */
   tune?: boolean;
   onEvent?: Report;
-  /** Ends the run after the current step; what was learned is kept. */
+  /** Ends the run after the current step, with a checkpoint; what was learned is kept. */
   signal?: AbortSignal;
   /** Called with the trainer before the first and after the last step, while it holds the model. */
   before?: (trainer: Trainer) => Promise<void>;
@@ -42,19 +45,21 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
   const report: Report = options.onEvent ?? (() => {});
   const overrides = options.overrides ?? [];
   const { config, notes } = parseConfig(options.configText, options.configFile, overrides);
-  for (const text of notes) report({ event: "note", text });
-  const output = await OutputFolder.claim(host, config.output_dir);
+  const note = (text: string) => report({ event: "note", text });
+  notes.forEach(note);
+  const output = await OutputFolder.claim(host, config.output_dir, note);
+  const checkpoint = await findCheckpoint(host, config, note);
 
   const device = await openDevice(host, options.engine);
-  if (options.kernels) {
-    Object.assign(device.limits, recorded(options.kernels, device));
+  const kernels = options.kernels ?? checkpoint?.kernels;
+  if (kernels) {
+    Object.assign(device.limits, recorded(kernels, device));
   }
   if (device.summary.software) {
-    report({
-      event: "note",
-      text: `SOFTWARE ADAPTER: ${device.summary.name} computes on the CPU. ` +
+    note(
+      `SOFTWARE ADAPTER: ${device.summary.name} computes on the CPU. ` +
         "Training works but is many times slower than on a GPU.",
-    });
+    );
   }
   let trainer: Trainer | undefined;
   try {
@@ -62,7 +67,9 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
       report({ event: "progress", what: `download ${file}`, done, total: total ?? done });
     });
     const { data, loaded, totalSteps, memory } = session;
-    for (const text of [...session.notes, ...data.report.notes]) report({ event: "note", text });
+    const dataPrint = await fingerprint(data.train);
+    if (checkpoint) session.notes.push(...checkResume(checkpoint, config, dataPrint));
+    [...session.notes, ...data.report.notes].forEach(note);
     report({
       event: "start",
       adapter: device.summary.name,
@@ -74,22 +81,11 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
       steps: totalSteps,
       rows: data.report.rows,
       dropped: Object.values(data.report.dropped).reduce((sum, count) => sum + count, 0),
+      ...(checkpoint ? { resumed_from_step: checkpoint.progress.step } : {}),
     });
-    if (!options.kernels && (options.tune ?? !device.summary.software)) {
+    if (!kernels && (options.tune ?? !device.summary.software)) {
       await tuneSession(session, device);
     }
-    await output.begin(resolvedYaml(options.configText, overrides, options.configFile));
-    trainer = await Trainer.create(session, device, (what, done, total) => {
-      report({ event: "progress", what, done, total });
-    });
-    await options.before?.(trainer);
-    device.peakBytes = device.allocatedBytes; // the peak of training, not of what came before it
-    const summary = await loop(session, trainer, device, report, options.signal);
-    await writeResult(host, output, trainer);
-    const peakBytes = device.peakBytes;
-    await options.after?.(trainer);
-
-    const wallSeconds = (performance.now() - started) / 1000;
     const record: KernelRecord = {
       adapter: device.summary.name,
       software: device.limits.software,
@@ -97,29 +93,69 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
       offsetAlignment: device.limits.offsetAlignment,
       kernels: device.limits.kernels ?? {},
     };
-    await output.write("kernels.json", JSON.stringify(record, null, 2) + "\n");
-    const previous = await output.finish(
-      "trainer_state.json",
-      trainerState(session, summary.log, summary.steps, {
-        train_loss: summary.trainLoss,
-        train_runtime: wallSeconds,
-        tokens_per_second: summary.tokensPerSecond,
-        num_input_tokens_seen: summary.tokens,
-      }),
+    const text = resolvedYaml(options.configText, overrides, options.configFile);
+    const inPlace = checkpoint?.parent === output.path;
+    await output.begin(text, inPlace ? checkpoint?.progress.step : undefined);
+    trainer = await Trainer.create(session, device, (what, done, total) => {
+      report({ event: "progress", what, done, total });
+    });
+    if (checkpoint) await restoreCheckpoint(host, checkpoint, trainer);
+    await options.before?.(trainer);
+    device.peakBytes = device.allocatedBytes; // the peak of training, not of what came before it
+
+    const run = new Keeping(
+      host,
+      output,
+      trainer,
+      report,
+      {
+        "eft_config.yml": text,
+        "kernels.json": JSON.stringify(record, null, 2) + "\n",
+      },
+      dataPrint,
+      checkpoint,
     );
-    if (previous) report({ event: "note", text: `The earlier result is kept in ${previous}.` });
+    const outcome = await trainingLoop({
+      session,
+      trainer,
+      device,
+      timing: run.timing,
+      progress: run.progress,
+      report,
+      save: (options) => run.save(options),
+      onSamples: (lines) => run.samples.push(...lines),
+      signal: options.signal,
+    });
+    const { progress } = run;
+    if (progress.step === 0) {
+      throw new EftError("train", "Interrupted before the first step; nothing was written.");
+    }
+    const bestStep = outcome === "interrupt" ? undefined : await run.loadBest();
+    const trainLoss = progress.lossSum / progress.step;
+    const tokensPerSecond = progress.seconds > 0 ? progress.tokens / progress.seconds : 0;
+    const peakBytes = device.peakBytes;
+    const wallSeconds = (performance.now() - started) / 1000;
+    await run.finish(outcome !== "interrupt", {
+      train_loss: trainLoss,
+      train_runtime: wallSeconds,
+      tokens_per_second: tokensPerSecond,
+      num_input_tokens_seen: progress.tokens,
+    }, () => options.after?.(trainer!));
     const end: EndEvent = {
       event: "end",
-      steps: summary.steps,
-      train_loss: summary.trainLoss,
-      tokens_per_second: summary.tokensPerSecond,
-      trained_tokens: summary.trainedTokens,
+      steps: progress.step,
+      train_loss: trainLoss,
+      tokens_per_second: tokensPerSecond,
+      trained_tokens: progress.trainedTokens,
       peak_gpu_bytes: peakBytes,
       planned_gpu_bytes: memory.total,
       adapter: device.summary.name,
       engine: device.summary.engine,
       output_dir: config.output_dir,
       wall_seconds: (performance.now() - started) / 1000,
+      ...(outcome === "end" ? {} : { ended_by: outcome }),
+      ...(outcome === "interrupt" ? { checkpoint: run.newest } : {}),
+      ...(bestStep === undefined ? {} : { best_step: bestStep }),
     };
     report(end);
     return end;
@@ -144,6 +180,101 @@ function recorded({ adapter, ...limits }: KernelRecord, device: Device): Partial
   return limits;
 }
 
+/** What a run writes: checkpoints while it goes on, and the result at its end. */
+class Keeping {
+  readonly progress: Progress;
+  readonly timing: Timing;
+  /** Lines of samples.jsonl. */
+  readonly samples: string[];
+  /** The newest checkpoint. */
+  newest: string | undefined;
+
+  constructor(
+    readonly host: Host,
+    readonly output: OutputFolder,
+    readonly trainer: Trainer,
+    readonly report: Report,
+    /** Files that every checkpoint and the result have. */
+    readonly texts: Record<string, string>,
+    readonly dataPrint: string,
+    checkpoint: Checkpoint | undefined,
+  ) {
+    const { config, totalSteps, trainBatches, evaluationBatches } = trainer.session;
+    this.progress = checkpoint?.progress ?? newProgress();
+    this.samples = checkpoint?.samples ?? [];
+    this.newest = checkpoint?.path;
+    const stepsPerEpoch = trainBatches.steps(config.gradient_accumulation_steps);
+    this.timing = timingOf(config, totalSteps, stepsPerEpoch, evaluationBatches !== undefined);
+  }
+
+  async save({ whole }: { whole: boolean }): Promise<void> {
+    const { host, output, trainer, progress } = this;
+    const { config } = trainer.session;
+    const { step } = progress;
+    const bestCheckpoint = progress.best?.step === step
+      ? `${output.path}/checkpoint-${step}`
+      : await this.#best();
+    const state = trainerState(trainer.session, progress, {
+      timing: this.timing,
+      over: false,
+      bestCheckpoint,
+    });
+    this.newest = await output.checkpoint(step, (folder) =>
+      writeCheckpoint(host, folder, {
+        trainer,
+        progress,
+        data: this.dataPrint,
+        texts: { ...this.#texts(), "trainer_state.json": state },
+        onlyModel: config.save_only_model && !whole,
+      }));
+    await output.trim(config.save_total_limit, progress.best?.step);
+    this.report({ event: "checkpoint", step, path: this.newest });
+  }
+
+  /** Puts the best model in the place of the last; returns its step when they differ. */
+  async loadBest(): Promise<number | undefined> {
+    const { trainer, progress } = this;
+    if (!trainer.session.config.load_best_model_at_end || !progress.best) return undefined;
+    const path = await this.#best();
+    if (progress.best.step === progress.step) return undefined;
+    if (path === undefined) {
+      const text = `The best model, of step ${progress.best.step}, has no checkpoint any more; ` +
+        "the result is the last one.";
+      this.report({ event: "note", text });
+      return undefined;
+    }
+    await restoreModel(this.host, path, trainer);
+    const text = `The result is the best model, of step ${progress.best.step} (${path}).`;
+    this.report({ event: "note", text });
+    return progress.best.step;
+  }
+
+  /** Writes the result; `last` may still look at the model before it is put in its place. */
+  async finish(
+    over: boolean,
+    totals: Record<string, number>,
+    last: () => Promise<void> | undefined,
+  ): Promise<void> {
+    const { host, output, trainer, progress } = this;
+    await writeModelFiles(host, output.folder, trainer);
+    for (const [name, text] of Object.entries(this.#texts())) await output.write(name, text);
+    await output.write("README.md", modelCard(trainer.session, progress, this.texts));
+    await last();
+    const options = { timing: this.timing, over, totals, bestCheckpoint: await this.#best() };
+    await output.finish(trainerState(trainer.session, progress, options));
+  }
+
+  async #best(): Promise<string | undefined> {
+    const { best } = this.progress;
+    return (await this.output.checkpoints()).find(({ step }) => step === best?.step)?.path;
+  }
+
+  #texts(): Record<string, string> {
+    const lines = this.samples.map((line) => line + "\n").join("");
+    return { ...this.texts, ...(lines === "" ? {} : { "samples.jsonl": lines }) };
+  }
+}
+
 /** Milliseconds that choosing kernels may take. */
 const tuningBudget = 3000;
 
@@ -155,135 +286,4 @@ async function tuneSession(session: Session, device: Device): Promise<void> {
   const dispatches = plans.flatMap((plan) => plan.dispatches);
   device.limits.kernels = await tune(device, dispatches, tuningBudget);
   for (const plan of plans) plan.dispatches = lowerGraph(plan.graph, device.limits);
-}
-
-interface Summary {
-  steps: number;
-  trainLoss: number;
-  tokensPerSecond: number;
-  tokens: number;
-  trainedTokens: number;
-  log: LogEntry[];
-}
-
-async function loop(
-  session: Session,
-  trainer: Trainer,
-  device: Device,
-  report: Report,
-  signal?: AbortSignal,
-): Promise<Summary> {
-  const { config, totalSteps, trainBatches } = session;
-  const accumulation = config.gradient_accumulation_steps;
-  const factor = schedule(config.lr_scheduler, warmupSteps(config, totalSteps));
-  const rate = (step: number) => config.learning_rate * factor(step, totalSteps);
-  const loggingSteps = config.logging_steps ??
-    Math.max(Math.min(Math.trunc(0.005 * totalSteps), 10), 1);
-  const evalEvery = evaluationInterval(config, totalSteps, trainBatches.steps(accumulation));
-  const log: LogEntry[] = [];
-  let step = 0;
-  let lossSum = 0;
-  let tokens = 0;
-  let trainedTokens = 0;
-  let intervalTokens = 0;
-  let busy = 0;
-  let intervalStart = performance.now();
-  let intervalFirst = 0;
-
-  const flush = async (epoch: number) => {
-    const results = await trainer.results();
-    const now = performance.now();
-    const seconds = (now - intervalStart) / 1000;
-    results.forEach(({ loss, gradientNorm }, i) => {
-      if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-        throw new EftError(
-          "train",
-          `Step ${intervalFirst + i + 1}: the ${Number.isFinite(loss) ? "gradient" : "loss"} is ` +
-            "not a number any more. Lower learning_rate, or raise warmup_steps.",
-        );
-      }
-      lossSum += loss;
-    });
-    if (results.length > 0) {
-      const event: StepEvent = {
-        event: "step",
-        step,
-        loss: results.reduce((sum, { loss }) => sum + loss, 0) / results.length,
-        learning_rate: rate(step - 1),
-        grad_norm: results[results.length - 1].gradientNorm,
-        epoch,
-        step_ms: seconds * 1000 / results.length,
-        tokens_per_second: intervalTokens / seconds,
-        seconds_left: (totalSteps - step) * seconds / results.length,
-      };
-      report(event);
-      const { loss, learning_rate, grad_norm } = event;
-      log.push({ epoch, step, loss, learning_rate, grad_norm });
-    }
-    busy += seconds;
-    intervalTokens = 0;
-    intervalFirst = step;
-    intervalStart = performance.now();
-  };
-  const evaluate = async (epoch: number) => {
-    const event: EvalEvent = {
-      event: "eval",
-      step,
-      eval_loss: await trainer.evaluate(),
-      epoch,
-    };
-    report(event);
-    log.push({ epoch, step, eval_loss: event.eval_loss });
-    intervalStart = performance.now();
-  };
-
-  if (evalEvery) await evaluate(0);
-  intervalStart = performance.now();
-  let epoch = 0;
-  run: for (let pass = 0; step < totalSteps; pass++) {
-    const stepsInPass = trainBatches.steps(accumulation, pass);
-    let within = 0;
-    for (const window of windows(trainBatches.epoch(pass), accumulation)) {
-      if (signal?.aborted) break run;
-      await trainer.step(window, rate(step));
-      step++;
-      epoch = pass + ++within / stepsInPass;
-      const real = window.batches.reduce((sum, batch) => sum + batch.realTokens, 0);
-      tokens += real;
-      intervalTokens += real;
-      trainedTokens += window.trainedTokens;
-      const evaluating = evalEvery !== undefined && step % evalEvery === 0;
-      const last = step === totalSteps;
-      if (
-        step % loggingSteps === 0 || last || evaluating || trainer.unread === STATISTICS_ROWS
-      ) await flush(epoch);
-      if (evaluating || (last && evalEvery !== undefined)) await evaluate(epoch);
-      if (last) break run;
-    }
-  }
-  if (trainer.unread > 0) await flush(epoch);
-  device.check();
-  return {
-    steps: step,
-    trainLoss: lossSum / Math.max(1, step),
-    tokensPerSecond: busy > 0 ? tokens / busy : 0,
-    tokens,
-    trainedTokens,
-    log,
-  };
-}
-
-/** Steps between evaluations; undefined when there is nothing to evaluate or no wish to. */
-function evaluationInterval(
-  config: Config,
-  totalSteps: number,
-  stepsPerEpoch: number,
-): number | undefined {
-  if (config.eval_strategy === "no") return undefined;
-  const { eval_steps: steps, evals_per_epoch: perEpoch } = config;
-  if (steps !== undefined && steps > 0) {
-    return steps < 1 ? Math.max(1, Math.ceil(steps * totalSteps)) : steps;
-  }
-  if (perEpoch) return Math.max(1, Math.floor(stepsPerEpoch / perEpoch));
-  return undefined;
 }

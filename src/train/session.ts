@@ -22,7 +22,7 @@ import { declareModel, type Model } from "../model/model.ts";
 import { modelSource, resolveModelFolder, resolveTokenizerFolder } from "../model/source.ts";
 import { findTensor, heldAs } from "../model/weights.ts";
 import { evaluationGraph, microStepGraph, type StepState, updateGraph } from "./graphs.ts";
-import { groupParameters, type ParameterGroup } from "./parameters.ts";
+import { groupParameters, type ParameterGroup, runTensors } from "./parameters.ts";
 
 /** The model of a run and the files it comes from. */
 export interface LoadedModel {
@@ -102,7 +102,7 @@ export async function loadModel(
     const format = files && quantization?.format(name, dimensions, files);
     if (format) {
       const { source } = quantization!;
-      if (source !== "weights") savedParts(files, name, dimensions, format, source);
+      if (source !== "weights") savedParts(files!, name, dimensions, format, source);
       return { dtype: "quantized", trained: false, quantized: { format, source } };
     }
     const entry = files?.tensors.get(name) ?? files?.tensors.get(name.replace(/^model\./, ""));
@@ -224,7 +224,7 @@ async function buildSession(
   const memory = memoryReport([
     ...[...microSteps.values(), ...evaluations.values()].map((batch) => batch.plan),
     update,
-  ], readbackBytes([...trained.values(), state.statistics]));
+  ], readbackBytes([...runTensors(trained, groups).values(), state.statistics]));
   const notes: string[] = [];
   if (config.sequence_len > model.shape.positions) {
     notes.push(

@@ -76,6 +76,17 @@ export class Trainer {
     return this.#unread;
   }
 
+  /** What the device's tensors do not tell of a run: steps and micro batches done. */
+  get position(): { steps: number; microSteps: number } {
+    return { steps: this.#optimizerSteps, microSteps: this.#microSteps };
+  }
+
+  /** Goes on from another run's position; its tensors are written by `restoreCheckpoint`. */
+  goOnFrom({ steps, microSteps }: { steps: number; microSteps: number }): void {
+    this.#optimizerSteps = steps;
+    this.#microSteps = microSteps;
+  }
+
   /** One optimizer step over a window of micro batches. Returns when it is on its way. */
   async step(window: AccumulationWindow, learningRate: number): Promise<void> {
     const { session, memory } = this;

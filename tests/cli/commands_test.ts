@@ -26,8 +26,10 @@ Deno.test("train, ask, merge, ask the merged model", sanitize, async () => {
     "step 1",
     "step 2",
     "eval 2",
+    "checkpoint 2", // the end of the first epoch
     "step 3",
     "eval 3",
+    "checkpoint 3",
     "end",
   ]);
   assert.ok(seen.filter(({ event }) => event === "step").every((e) => e.learning_rate === 0.02));

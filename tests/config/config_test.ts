@@ -84,6 +84,17 @@ Deno.test("defaults are Axolotl's", () => {
     gradient_checkpointing: false,
     float32: false,
     seed: 42,
+    save_strategy: "epoch",
+    save_total_limit: 4,
+    save_first_step: false,
+    save_only_model: false,
+    load_best_model_at_end: false,
+    auto_resume_from_checkpoints: false,
+    generate_samples: false,
+    num_generation_samples: 3,
+    generation_max_new_tokens: 50,
+    generation_temperature: 0.7,
+    generation_prompt_ratio: 0.5,
     output_dir: "./model-out",
     strict: false,
   });
@@ -102,6 +113,12 @@ Deno.test("defaults that depend on other keys", () => {
   equal(parse("val_set_size: 0.1").config.evals_per_epoch, 1);
   equal(parse("val_set_size: 0.1\neval_steps: 0.25").config.evals_per_epoch, undefined);
   equal(parse("val_set_size: 0.1\neval_strategy: no").config.evals_per_epoch, undefined);
+  equal(parse("val_set_size: 0.1\neval_strategy: epoch").config.evals_per_epoch, undefined);
+  equal(parse("save_steps: 0.5").config.save_strategy, "steps");
+  equal(parse("saves_per_epoch: 2").config.save_strategy, "steps");
+  const stopping = "val_set_size: 0.1\nearly_stopping_patience: 2";
+  equal(parse(stopping).config.load_best_model_at_end, true);
+  equal(parse(`${stopping}\nload_best_model_at_end: false`).config.load_best_model_at_end, false);
   const one = parse("warmup_steps: 1");
   equal(one.config.warmup_steps, 2);
   ok(/warmup_steps: 1 becomes 2/.test(one.notes[0]!));
@@ -154,8 +171,8 @@ local_rank:
   deepEqual(notes.map((note) => note.split(":")[0]), [
     "model_type",
     "flash_attention",
-    "saves_per_epoch, save_total_limit",
   ]);
+  equal(config.saves_per_epoch, 1);
 });
 
 Deno.test("old names are understood", () => {
@@ -263,6 +280,12 @@ Deno.test("rules between keys", () => {
     ["eval_steps: 2", /`eval_steps` needs data to evaluate on; add `val_set_size/],
     ["eval_strategy: steps", /`eval_strategy` needs data/],
     ["val_set_size: 0.1\neval_steps: 5\neval_strategy: no", /contradicts `eval_steps`/],
+    ["val_set_size: 0.1\neval_steps: 5\neval_strategy: epoch", /contradicts `eval_steps`/],
+    ["save_steps: 5\nsaves_per_epoch: 2", /`save_steps` and `saves_per_epoch` exclude/],
+    ["save_steps: 5\nsave_strategy: epoch", /`save_strategy: epoch` contradicts `save_steps`/],
+    ["val_set_size: 0.1\nsave_strategy: best", /needs `metric_for_best_model/],
+    ["load_best_model_at_end: true", /`load_best_model_at_end` needs evaluations/],
+    ["early_stopping_patience: 3", /`early_stopping_patience` needs evaluations/],
     ["val_set_size: 0.1\ntest_datasets: [{path: x, type: alpaca}]", /exclude each other/],
     ["batch_size: 4\ngradient_accumulation_steps: 2", /keep one of `batch_size`/],
     ["batch_size: 5\nmicro_batch_size: 2", /\(5\) must be a multiple of `micro_batch_size` \(2\)/],

@@ -191,8 +191,11 @@ Deno.test("events and trainer_state.json", sanitize, async () => {
 
   // The configuration, as it was, and the tokenizer lie beside the adapter.
   assert.deepEqual([...Deno.readDirSync(`${folder}/out`)].map(({ name }) => name).sort(), [
+    "README.md",
     "adapter_config.json",
     "adapter_model.safetensors",
+    "checkpoint-4", // the end of the first epoch, and of the run
+    "checkpoint-5",
     "eft_config.yml",
     "kernels.json",
     "tokenizer.json",
@@ -284,6 +287,7 @@ Deno.test("a failing run leaves the earlier result alone", sanitize, async () =>
     "data.jsonl",
     "model",
     "out",
+    "out.old-checkpoints",
     "texts.jsonl",
   ]);
   Deno.removeSync(folder, { recursive: true });

@@ -1,0 +1,160 @@
+// The loop: steps over the data, and at the right ones a report, an evaluation, a checkpoint. What it
+// knows between two steps is all in `Progress`, which is what a checkpoint keeps.
+
+import { windows } from "../data/batches.ts";
+import { EftError } from "../errors.ts";
+import type { Device } from "../gpu/device.ts";
+import { STATISTICS_ROWS } from "../graph/step_scalars.ts";
+import type { Report, StepEvent } from "./events.ts";
+import { noteEvaluation, outOfPatience, perplexity, type Progress } from "./progress.ts";
+import { generateSamples } from "./samples.ts";
+import { schedule, warmupSteps } from "./schedule.ts";
+import type { Session } from "./session.ts";
+import type { Timing } from "./timing.ts";
+import type { Trainer } from "./trainer.ts";
+
+export interface LoopOptions {
+  session: Session;
+  trainer: Trainer;
+  device: Device;
+  timing: Timing;
+  /** Where the run is; goes on from there. */
+  progress: Progress;
+  report: Report;
+  /** Writes a checkpoint of the state that `progress` now describes; one to go on from, if asked. */
+  save: (options: { whole: boolean }) => Promise<void>;
+  /** Hears of texts that the model has written. */
+  onSamples: (lines: string[]) => void;
+  signal?: AbortSignal | undefined;
+}
+
+/** Trains to the end, to an interrupt, or until patience runs out; returns which of them it was. */
+export async function trainingLoop(
+  { session, trainer, device, timing, progress, report, save, onSamples, signal }: LoopOptions,
+): Promise<"end" | "interrupt" | "early stopping"> {
+  const { config, totalSteps, trainBatches } = session;
+  const accumulation = config.gradient_accumulation_steps;
+  const factor = schedule(config.lr_scheduler, warmupSteps(config, totalSteps));
+  const rate = (step: number) => config.learning_rate * factor(step, totalSteps);
+  let mark = performance.now();
+  let savedAt = progress.step;
+
+  /** Takes the results of steps from the device; they are reported when their time comes. */
+  const drain = async () => {
+    const first = progress.step - trainer.unread;
+    const results = await trainer.results();
+    results.forEach(({ loss, gradientNorm }, i) => {
+      if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) return;
+      throw new EftError(
+        "train",
+        `Step ${first + i + 1}: the ${Number.isFinite(loss) ? "gradient" : "loss"} is ` +
+          "not a number any more. Lower learning_rate, or raise warmup_steps.",
+      );
+    });
+    const now = performance.now();
+    progress.pending.results.push(...results);
+    progress.pending.seconds += (now - mark) / 1000;
+    mark = now;
+  };
+  const flush = async () => {
+    await drain();
+    const { results, tokens, seconds } = progress.pending;
+    if (results.length === 0) return;
+    const sum = results.reduce((total, { loss }) => total + loss, 0);
+    const { step, epoch } = progress;
+    const event: StepEvent = {
+      event: "step",
+      step,
+      loss: sum / results.length,
+      learning_rate: rate(step - 1),
+      grad_norm: results[results.length - 1].gradientNorm,
+      epoch,
+      step_ms: seconds * 1000 / results.length,
+      tokens_per_second: tokens / seconds,
+      seconds_left: (totalSteps - step) * seconds / results.length,
+    };
+    report(event);
+    const { loss, learning_rate, grad_norm } = event;
+    progress.log.push({ epoch, step, loss, learning_rate, grad_norm });
+    for (const { loss } of results) progress.lossSum += loss;
+    progress.seconds += seconds;
+    progress.pending = { results: [], tokens: 0, seconds: 0 };
+  };
+  /** Evaluates; returns whether this is the best model so far. */
+  const evaluate = async () => {
+    const started = performance.now();
+    const { step, epoch } = progress;
+    const eval_loss = await trainer.evaluate();
+    const seconds = (performance.now() - started) / 1000;
+    const eval_ppl = perplexity(eval_loss);
+    report({ event: "eval", step, eval_loss, eval_ppl, epoch });
+    progress.log.push({
+      epoch,
+      step,
+      eval_loss,
+      eval_ppl,
+      eval_runtime: seconds,
+      eval_samples_per_second: session.data.evaluation.length / seconds,
+      eval_steps_per_second: session.evaluationBatches!.count() / seconds,
+    });
+    return noteEvaluation(progress, config, eval_loss);
+  };
+  const generate = async () => {
+    const events = await generateSamples(trainer, progress.step);
+    for (const event of events) report(event);
+    onSamples(events.map(({ event: _, ...sample }) => JSON.stringify(sample)));
+  };
+  const keep = async (whole: boolean) => {
+    await drain();
+    await save({ whole });
+    savedAt = progress.step;
+  };
+
+  if (progress.step === 0) {
+    if (timing.evaluates) await evaluate();
+    if (config.generate_samples) await generate();
+  }
+  mark = performance.now();
+  let outcome: "end" | "interrupt" | "early stopping" = "end";
+  if (outOfPatience(progress, config)) return "early stopping";
+  run: for (; progress.step < totalSteps; progress.pass++, progress.stepInPass = 0) {
+    const stepsInPass = trainBatches.steps(accumulation, progress.pass);
+    const rest = trainBatches.epoch(progress.pass, progress.stepInPass * accumulation);
+    for (const window of windows(rest, accumulation)) {
+      if (signal?.aborted) {
+        outcome = "interrupt";
+        break run;
+      }
+      await trainer.step(window, rate(progress.step));
+      progress.step++;
+      progress.microStep = trainer.position.microSteps;
+      progress.epoch = progress.pass + ++progress.stepInPass / stepsInPass;
+      const tokens = window.batches.reduce((sum, batch) => sum + batch.realTokens, 0);
+      progress.tokens += tokens;
+      progress.pending.tokens += tokens;
+      progress.trainedTokens += window.trainedTokens;
+
+      const endsEpoch = progress.stepInPass === stepsInPass;
+      const place = { step: progress.step, endsEpoch, last: progress.step === totalSteps };
+      const evaluating = timing.evaluateAt(place);
+      if (place.step % timing.loggingSteps === 0 || place.last || evaluating) await flush();
+      else if (trainer.unread === STATISTICS_ROWS) await drain();
+      const best = evaluating && await evaluate();
+      if (config.generate_samples && (evaluating || (!timing.evaluates && endsEpoch))) {
+        await generate();
+      }
+      const impatient = outOfPatience(progress, config);
+      // The best model is on disk whatever the steps of saving are, so that it can be loaded.
+      const isKept = best && (config.load_best_model_at_end || config.save_strategy === "best");
+      if (timing.saveAt({ ...place, last: place.last || impatient }) || isKept) await keep(false);
+      mark = performance.now();
+      if (impatient && !place.last) outcome = "early stopping";
+      if (place.last || impatient) break run;
+    }
+  }
+  // Before the last report, so that one who goes on reports as if nothing had been.
+  if (outcome === "interrupt" && savedAt < progress.step) await keep(true);
+  await flush();
+  device.check();
+  return outcome;
+}
