@@ -4,10 +4,8 @@
 import { differentiate } from "../graph/differentiate.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
 import type { Limits } from "../graph/limits.ts";
-import { adamw, gradientNorm } from "../graph/operations/adamw.ts";
+import { gradientNorm, gradientPieces } from "../graph/operations/gradient_norm.ts";
 import { chunkRows, headLoss, lossSum } from "../graph/operations/head_loss.ts";
-import { sizeOf } from "../graph/graph.ts";
-import { rowShards } from "../graph/limits.ts";
 import { type BatchInputs, forward } from "../model/forward.ts";
 import type { Model } from "../model/model.ts";
 import type { ParameterGroup } from "./parameters.ts";
@@ -67,36 +65,26 @@ function lossGraph(
   return { graph, losses };
 }
 
-export interface UpdateSettings {
-  beta1: number;
-  beta2: number;
-  epsilon: number;
+/** What the update of a run works on. */
+export interface Update {
+  groups: readonly ParameterGroup[];
+  /** The rows of numbers that each step's update reads; see optimizers/scalars.ts. */
+  scalars: Tensor;
+  /** Clip the global norm to this; 0 leaves it alone. */
   maxGradNorm: number;
 }
 
 /** Clips the gradients by their global norm, updates every group, and clears the gradients. */
 export function updateGraph(
-  groups: readonly ParameterGroup[],
+  { groups, scalars, maxGradNorm: maxNorm }: Update,
   { step, statistics }: StepState,
-  settings: UpdateSettings,
   limits: Limits,
 ): Graph {
   const graph = new Graph();
   const gradients = groups.map((group) => group.gradient);
-  const pieces = gradients.reduce(
-    (sum, gradient) => sum + rowShards(sizeOf(gradient), 4, limits).length,
-    0,
-  );
+  const pieces = gradientPieces(gradients, limits);
   const norm = graph.call(gradientNorm, [step, ...gradients], { statistics, pieces });
-  for (const group of groups) {
-    graph.add(adamw, [norm, step], {
-      beta1: settings.beta1,
-      beta2: settings.beta2,
-      epsilon: settings.epsilon,
-      weightDecay: group.weightDecay,
-      maxNorm: settings.maxGradNorm,
-      group,
-    });
-  }
+  const inputs = { norm, scalars, maxNorm, limits };
+  for (const group of groups) group.optimizer.update(graph, inputs, group);
   return graph;
 }

@@ -20,6 +20,8 @@ import { declareModel, type Model } from "../model/model.ts";
 import { findTensor, heldAs } from "../model/weights.ts";
 import { evaluationGraph, microStepGraph, type StepState, updateGraph } from "./graphs.ts";
 import { groupParameters, type ParameterGroup } from "./parameters.ts";
+import { scalarsTensor } from "./optimizers/scalars.ts";
+import { parameterRules } from "./rates.ts";
 
 /** The model of a run and the files it comes from. */
 export interface LoadedModel {
@@ -45,6 +47,8 @@ export interface Session {
   loaded: LoadedModel;
   trained: Map<string, Tensor>;
   groups: ParameterGroup[];
+  /** What the update kernels read of each step; see optimizers/scalars.ts. */
+  scalars: Tensor;
   state: StepState;
   trainBatches: Batches;
   evaluationBatches: Batches | undefined;
@@ -169,11 +173,12 @@ async function buildSession(
   const trained = lora
     ? lora.tensors
     : new Map([...model.tensors].filter(([, tensor]) => tensor.role === "trained"));
-  const groups = groupParameters(trained, config.weight_decay, limits);
-  const state = { step: stepTensor(), statistics: statisticsTensor() };
-
   const accumulation = config.gradient_accumulation_steps;
   const totalSteps = countSteps(config, trainBatches, accumulation);
+  const groups = groupParameters(trained, parameterRules(config, totalSteps), limits);
+  const scalars = scalarsTensor(groups);
+  const state = { step: stepTensor(), statistics: statisticsTensor() };
+
   const epochs = Math.ceil(config.num_epochs);
   const lengths = new Set<number>();
   for (let epoch = 0; epoch < Math.min(epochs, 8); epoch++) {
@@ -194,12 +199,7 @@ async function buildSession(
   }
   const update = plan(
     "update",
-    updateGraph(groups, state, {
-      beta1: config.adam_beta1,
-      beta2: config.adam_beta2,
-      epsilon: config.adam_epsilon,
-      maxGradNorm: config.max_grad_norm,
-    }, limits),
+    updateGraph({ groups, scalars, maxGradNorm: config.max_grad_norm }, state, limits),
     limits,
   );
   const memory = memoryReport([
@@ -220,6 +220,7 @@ async function buildSession(
     loaded,
     trained,
     groups,
+    scalars,
     state,
     trainBatches,
     evaluationBatches,

@@ -6,6 +6,7 @@ import { Memory, type Program } from "../gpu/program.ts";
 import { packStep, STATISTICS_ROWS } from "../graph/step_scalars.ts";
 import { initializeLora } from "../adapter/lora.ts";
 import { initializeWeights, loadWeights } from "../model/weights.ts";
+import { UpdateScalars } from "./optimizers/scalars.ts";
 import type { BatchPlan, Session } from "./session.ts";
 import { planMicroStep } from "./session.ts";
 
@@ -22,6 +23,8 @@ export class Trainer {
   readonly session: Session;
   readonly memory: Memory;
   readonly device: Device;
+  /** The host's side of the optimizer: part of a checkpoint. */
+  readonly scalars: UpdateScalars;
   readonly #micro = new Map<number, Program>();
   readonly #evaluate = new Map<number, Program>();
   #update!: Program;
@@ -35,6 +38,7 @@ export class Trainer {
     this.session = session;
     this.device = device;
     this.memory = new Memory(device);
+    this.scalars = new UpdateScalars(session.groups);
   }
 
   /** Compiles the programs and brings the weights to the device. */
@@ -64,8 +68,10 @@ export class Trainer {
       files.close();
     } else initializeWeights(memory, model, session.config.seed);
     if (lora) initializeLora(memory, lora, session.config.seed);
-    for (const { gradient, first, second } of session.groups) {
-      for (const tensor of [gradient, first, second]) memory.clear(tensor);
+    memory.clear(session.state.statistics);
+    for (const { gradient, state, optimizer } of session.groups) {
+      for (const tensor of [gradient, ...Object.values(state)]) memory.clear(tensor);
+      for (const { tensor, values } of optimizer.tables ?? []) memory.write(tensor, values);
     }
     device.check();
     return trainer;
@@ -79,9 +85,8 @@ export class Trainer {
   /** One optimizer step over a window of micro batches. Returns when it is on its way. */
   async step(window: AccumulationWindow, learningRate: number): Promise<void> {
     const { session, memory } = this;
-    const { adam_beta1: beta1, adam_beta2: beta2, seed } = session.config;
-    const n = ++this.#optimizerSteps;
-    const slot = (n - 1) % STATISTICS_ROWS;
+    const { seed } = session.config;
+    const slot = this.#optimizerSteps++ % STATISTICS_ROWS;
     memory.write(session.state.statistics, new Float32Array(4), slot * 16);
     for (const batch of window.batches) {
       const program = await this.#microProgram(batch.length);
@@ -91,9 +96,6 @@ export class Trainer {
         session.state.step,
         packStep({
           lossScale: 1 / Math.max(1, window.trainedTokens),
-          learningRate,
-          bias1: 1 - beta1 ** n,
-          bias2: 1 - beta2 ** n,
           slot,
           microStep: this.#microSteps++,
           seed,
@@ -101,6 +103,7 @@ export class Trainer {
       );
       program.run();
     }
+    memory.write(session.scalars, this.scalars.next(learningRate));
     this.#update.run();
     this.#unread++;
     this.#inFlight.push(this.device.gpu.queue.onSubmittedWorkDone());
