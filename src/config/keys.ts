@@ -2,6 +2,7 @@
 // A schema's error text says what was expected; defaults that depend on other keys are in rules.ts.
 import { z } from "zod";
 import { formatNames } from "../data/formats/index.ts";
+import { TRAINING_KEYS } from "./training_keys.ts";
 
 export interface Key {
   schema: z.ZodType;
@@ -156,19 +157,11 @@ export const KEYS = {
   num_epochs: { schema: positive().default(1), description: "How often the data is gone through." },
   max_steps: { schema: integer(1).optional(), description: "Stop after this many steps." },
   learning_rate: { schema: number(0), description: "The highest learning rate of the schedule." },
-  lr_scheduler: {
-    schema: oneOf("cosine", "linear", "constant", "constant_with_warmup").default("cosine"),
-    description: "How the learning rate changes over the run.",
-  },
   warmup_steps: {
     schema: integer(0).optional(),
     description: "Steps in which the learning rate rises from 0; by default 3 %, at most 100.",
   },
   warmup_ratio: { schema: fraction().optional(), description: "The same as a part of the run." },
-  optimizer: {
-    schema: oneOf("adamw_torch", "adamw_torch_fused", "adamw_hf").default("adamw_torch_fused"),
-    description: "The optimizer; all three names are AdamW.",
-  },
   weight_decay: { schema: number(0).default(0), description: "Decoupled weight decay." },
   adam_beta1: { schema: fraction().default(0.9), description: "Decay of the first moment." },
   adam_beta2: { schema: fraction().default(0.999), description: "Decay of the second moment." },
@@ -177,8 +170,11 @@ export const KEYS = {
     schema: number(0).default(1),
     description: "Gradients are scaled down to this global norm; 0 turns it off.",
   },
+  ...TRAINING_KEYS,
   gradient_checkpointing: {
-    schema: flag.default(false),
+    schema: z.union([flag, z.enum(["offload", "offload_disk", "unsloth"])], {
+      error: "true or false",
+    }).default(false),
     description: "Recompute activations in the backward pass: less memory, more time.",
   },
   float32: { schema: flag.default(false), description: "Keep the weights in 32-bit floats." },

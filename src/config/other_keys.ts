@@ -16,7 +16,6 @@ export const ALIASES: Record<string, string> = {
 export const DATASET_ALIASES: Record<string, string> = { train_on_split: "split" };
 
 const ONE_KERNEL = "Eft has one attention kernel, exact and memory-saving, that is always used";
-const PRECISION = "weights stay in the type they are stored in, and sums are in 32-bit floats";
 const SAVING = "only the end of the run is saved so far";
 const TRACKING = "nothing is sent to Weights & Biases so far";
 const NOT_PYTHON = "it concerns Python libraries that Eft does not use";
@@ -40,7 +39,6 @@ export const NO_EFFECT: ReadonlyMap<string, string> = new Map([
     cut_cross_entropy liger_cross_entropy liger_fused_linear_cross_entropy liger_rope
     liger_rms_norm liger_layer_norm liger_glu_activation`,
   ),
-  ...same(PRECISION, "bf16 fp16 tf32 bfloat16 float16"),
   ...same(
     SAVING,
     `saves_per_epoch save_steps save_strategy save_total_limit save_first_step save_only_model
@@ -54,7 +52,7 @@ export const NO_EFFECT: ReadonlyMap<string, string> = new Map([
     NOT_PYTHON,
     `local_rank debug torch_compile torch_compile_backend torch_compile_mode
     torch_empty_cache_steps gc_collect_steps low_cpu_mem_usage device_map trust_remote_code
-    gradient_checkpointing_kwargs remove_unused_columns special_tokens_map trainer_cls
+    remove_unused_columns special_tokens_map trainer_cls
     tokenizer_save_jinja_files`,
   ),
   ...same(ONE_DEVICE, "ddp_timeout ddp_bucket_cap_mb ddp_broadcast_buffers world_size"),
@@ -115,20 +113,19 @@ const PLANNED = `
   gptq_groupsize gptq_model_v1 gptq_disable_exllama quantize_moe_experts qat quantization
   rope_scaling
   lora_model_dir lora_target_parameters lora_fan_in_fan_out lora_rank_pattern lora_alpha_pattern
-  lora_on_cpu loraplus_lr_ratio loraplus_lr_embedding merge_lora merge_method
-  unfrozen_parameters lisa_n_layers lisa_step_interval lisa_layers_attribute
+  lora_on_cpu merge_lora merge_method
   push_dataset_to_hub hf_use_auth_token dataset_shard_num dataset_shard_idx skip_prepare_dataset
   dataset_exact_deduplication shuffle_before_merging_datasets eval_sequence_len
   sample_packing_group_size sample_packing_bin_size sample_packing_sequentially
   pad_to_multiple_of curriculum_sampling batch_flattening use_pose pose_split_on_token_ids
   pose_max_context_len pose_num_chunks chat_template chat_template_jinja chat_template_kwargs
   eot_tokens default_system_message dataloader_drop_last
-  auto_find_batch_size embedding_lr embedding_lr_scale lr_groups optim_args optim_target_modules
-  adam_beta3 adam_epsilon2 lr_scheduler_kwargs lr_quadratic_warmup cosine_min_lr_ratio
-  cosine_constant_lr_ratio lr_div_factor metric_for_best_model greater_is_better
+  auto_find_batch_size optim_target_modules
+  adam_beta3 adam_epsilon2
+  metric_for_best_model greater_is_better
   early_stopping_patience resume_from_checkpoint auto_resume_from_checkpoints
-  activation_offloading layer_offloading selective_checkpointing neftune_noise_alpha
-  loss_watchdog_threshold loss_watchdog_patience torch_compile_options s2_attention tiled_mlp
+  activation_offloading layer_offloading selective_checkpointing
+  torch_compile_options s2_attention tiled_mlp
   use_eaft eaft_alpha eaft_k generate_samples num_generation_samples generation_max_new_tokens
   generation_temperature generation_prompt_ratio eval_table_size eval_table_max_new_tokens
   eval_max_new_tokens do_causal_lm_eval eval_causal_lm_metrics do_bench_eval bench_dataset
@@ -169,11 +166,12 @@ export const SPECIAL_TOKENS_NOT_YET: ReadonlyMap<string, string> = new Map([
   ["additional_special_tokens", "adding tokens is not supported yet"],
 ]);
 
-const ADAMW = "use `adamw_torch`, the same AdamW with 32-bit moments";
-const OPTIMIZER = "it is not supported yet; use `adamw_torch`";
-const SCHEDULE = "it is not supported yet; use `cosine`, `linear` or `constant_with_warmup`";
+const EIGHT_BIT = "this optimizer is not offered; `adamw_bnb_8bit` saves nearly as much memory";
+const ADEMAMIX = "this optimizer is not offered; use `adamw_torch` or `adamw_bnb_8bit`";
+const PROJECTED = "this optimizer is not offered; `adafactor` and `adapter: lora` save memory too";
+const OPTIMIZER = "this optimizer is not offered; use `adamw_torch`";
+const SCHEDULE = "this schedule is not offered; use `cosine`, `linear` or `constant_with_warmup`";
 const FORMAT = "this format of Axolotl is not supported yet";
-const RECOMPUTE = "it is not supported yet; use `true`";
 
 /** Words of Axolotl for a key whose other words work, with what to do instead. */
 export const VALUES_NOT_YET: Record<string, ReadonlyMap<unknown, string>> = {
@@ -183,30 +181,22 @@ export const VALUES_NOT_YET: Record<string, ReadonlyMap<unknown, string>> = {
     ["full", "leave `adapter` empty to train the whole model"],
   ]),
   eval_strategy: new Map([["epoch", "use `evals_per_epoch: 1`"]]),
-  gradient_checkpointing: new Map(same(RECOMPUTE, "offload offload_disk unsloth")),
   optimizer: new Map([
+    ...same(EIGHT_BIT, "adamw_torch_4bit ao_adamw_4bit ao_adamw_fp8"),
+    ...same(ADEMAMIX, "ademamix ademamix_8bit paged_ademamix_32bit paged_ademamix_8bit"),
     ...same(
-      ADAMW,
-      `adamw_bnb_8bit paged_adamw_8bit paged_adamw_32bit adamw_8bit adamw_torch_4bit
-      adamw_torch_8bit adamw_apex_fused adamw_anyprecision ao_adamw_4bit ao_adamw_8bit
-      ao_adamw_fp8 optimi_adamw`,
+      PROJECTED,
+      `galore_adamw galore_adamw_8bit galore_adafactor galore_adamw_layerwise
+      galore_adamw_8bit_layerwise galore_adafactor_layerwise q_galore_adamw8bit apollo_adamw
+      apollo_adamw_layerwise`,
     ),
     ...same(
       OPTIMIZER,
-      `adafactor adagrad sgd rmsprop rmsprop_bnb rmsprop_bnb_8bit rmsprop_bnb_32bit lion_32bit
-      lion_8bit paged_lion_32bit paged_lion_8bit ademamix ademamix_8bit paged_ademamix_32bit
-      paged_ademamix_8bit galore_adamw galore_adamw_8bit galore_adafactor lomo adalomo grokadamw
-      schedule_free_adamw schedule_free_sgd schedule_free_radam apollo_adamw stable_adamw adopt_adamw
-      came_pytorch muon dion sinkgd q_galore_adamw8bit lion_pytorch`,
+      `lomo adalomo grokadamw schedule_free_sgd schedule_free_radam came_pytorch dion sinkgd
+      rmsprop_bnb_8bit flash_adamw flash_adam flash_sgd flash_sgdw flash_lion`,
     ),
   ]),
-  lr_scheduler: new Map(
-    same(
-      SCHEDULE,
-      `cosine_with_restarts polynomial inverse_sqrt reduce_lr_on_plateau cosine_with_min_lr
-      warmup_stable_decay one_cycle rex log_sweep`,
-    ),
-  ),
+  lr_scheduler: new Map(same(SCHEDULE, "log_sweep greedy")),
 };
 
 /** The same for entries of `datasets`. */

@@ -55,7 +55,8 @@ export function parseOverrides(args: string[]): { overrides: Override[]; rest: s
       if (isValue) i++;
       overrides.push({ key, value: isValue ? next : "true" });
     } else if (takesFlag(key)) {
-      const isWord = next !== undefined && /^(true|false)$/i.test(next);
+      const isWord = next !== undefined &&
+        (/^(true|false)$/i.test(next) || schemaAt(toPath(key))!.safeParse(next).success);
       if (isWord) i++;
       overrides.push({ key, value: isWord ? next : "true" });
     } else if (next !== undefined && !next.startsWith("--")) {

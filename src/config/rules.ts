@@ -2,17 +2,19 @@
 import type { z } from "zod";
 import type { Path } from "./document.ts";
 import type { configSchema } from "./keys.ts";
+import { checkTraining, trainingNotes } from "./training_rules.ts";
 
 type Parsed = z.output<typeof configSchema>;
 
 /** A checked configuration with every default filled in. */
-export interface Config extends Parsed {
+export interface Config extends Omit<Parsed, "gradient_checkpointing"> {
   tokenizer_config: string;
   eval_sample_packing: boolean;
   pad_to_sequence_len: boolean;
   gradient_accumulation_steps: number;
   batch_size: number;
   eval_batch_size: number;
+  gradient_checkpointing: boolean;
 }
 
 export interface Problem {
@@ -56,6 +58,7 @@ export function checkRules(config: Parsed, written: ReadonlySet<string>): Proble
     report("min_sample_len", "`min_sample_len` is above `sequence_len`: no sample would be left.");
   }
   checkEvaluation(config, report);
+  checkTraining(config, written, report);
   if (config.adapter === "lora") checkLora(config, report);
   return problems;
 }
@@ -127,6 +130,13 @@ export function resolve(parsed: Parsed, written: ReadonlySet<string>, notes: str
     config.warmup_steps = 2;
     notes.push("warmup_steps: 1 becomes 2, as in Axolotl: the first step has a learning rate of 0");
   }
+  notes.push(...trainingNotes(config, written));
+  if (typeof config.gradient_checkpointing === "string") {
+    notes.push(
+      `gradient_checkpointing: ${config.gradient_checkpointing}: recomputes as \`true\` does, and ` +
+        "keeps the inputs of the blocks on the device",
+    );
+  }
   if (config.adapter === undefined) {
     const idle = [...written].filter((key) => key.startsWith("lora_") && parsed[key as "lora_r"]);
     if (idle.length > 0) {
@@ -140,6 +150,7 @@ export function resolve(parsed: Parsed, written: ReadonlySet<string>, notes: str
     eval_sample_packing: config.eval_sample_packing ?? config.sample_packing,
     gradient_accumulation_steps: accumulation,
     batch_size: micro * accumulation,
+    gradient_checkpointing: config.gradient_checkpointing !== false,
     eval_batch_size: config.eval_batch_size ?? micro,
   };
 }

@@ -12,7 +12,7 @@ import { lowerGraph } from "../graph/plan.ts";
 import { STATISTICS_ROWS } from "../graph/step_scalars.ts";
 import type { EngineName, Host } from "../host/host.ts";
 import type { EndEvent, EvalEvent, Report, StepEvent } from "./events.ts";
-import { schedule, warmupSteps } from "./schedule.ts";
+import { runSchedule } from "./rates.ts";
 import { countParameters, prepareSession, type Session } from "./session.ts";
 import { type LogEntry, trainerState } from "./state.ts";
 import { Trainer } from "./trainer.ts";
@@ -160,8 +160,9 @@ async function loop(
 ): Promise<Summary> {
   const { config, totalSteps, trainBatches } = session;
   const accumulation = config.gradient_accumulation_steps;
-  const factor = schedule(config.lr_scheduler, warmupSteps(config, totalSteps));
-  const rate = (step: number) => config.learning_rate * factor(step, totalSteps);
+  const { factor, plateau } = runSchedule(config, totalSteps);
+  const rate = (step: number) =>
+    config.learning_rate * factor(step, totalSteps) * plateau.state.factor;
   const loggingSteps = config.logging_steps ??
     Math.max(Math.min(Math.trunc(0.005 * totalSteps), 10), 1);
   const evalEvery = evaluationInterval(config, totalSteps, trainBatches.steps(accumulation));
@@ -219,6 +220,7 @@ async function loop(
     };
     report(event);
     log.push({ epoch, step, eval_loss: event.eval_loss });
+    if (config.lr_scheduler === "reduce_lr_on_plateau") plateau.observe(event.eval_loss);
     intervalStart = performance.now();
   };
 

@@ -56,7 +56,10 @@ Deno.test("defaults are Axolotl's", () => {
     num_epochs: 1,
     learning_rate: 0.0002,
     lr_scheduler: "cosine",
+    lr_quadratic_warmup: false,
     optimizer: "adamw_torch_fused",
+    loraplus_lr_embedding: 1e-6,
+    loss_watchdog_patience: 3,
     weight_decay: 0,
     adam_beta1: 0.9,
     adam_beta2: 0.999,
@@ -134,9 +137,9 @@ local_rank:
   equal(config.lora_r, 32);
   deepEqual(notes.map((note) => note.split(":")[0]), [
     "model_type",
-    "bf16",
     "flash_attention",
     "saves_per_epoch, save_total_limit",
+    "bf16",
   ]);
 });
 
@@ -179,7 +182,7 @@ Deno.test("one wrong value is reported at its place with what was expected", () 
     ["eval_steps: 1.5", /expected a whole number of steps, or a fraction/],
     ["weight_decay: .nan", /expected a number, 0 or more/],
     ["sample_packing: maybe", /expected true or false/],
-    ["lr_scheduler: cosin", /expected one of cosine, .* Did you mean `cosine`\?/],
+    ["lr_scheduler: cosin", /expected one of .*cosine, .* Did you mean `cosine`\?/],
     ["output_dir: [a]", /is \["a"\], expected text/],
     [
       "lora_target_modules: [1]",
@@ -219,9 +222,9 @@ Deno.test("what does not work yet is refused with the reason, unless it is off",
   fails("adapter: full", /leave `adapter` empty/);
   fails("rl: dpo", /preference training is not supported yet/);
   fails("relora_steps: 150", /ReLoRA is not supported yet/);
-  fails("neftune_noise_alpha: 5", /is a key of Axolotl: not supported yet\./);
+  fails("tokens: [a]", /is a key of Axolotl: not supported yet\./);
   fails("lora_modules_to_save: [lm_head]", /further modules/);
-  fails("optimizer: adamw_bnb_8bit", /`optimizer: adamw_bnb_8bit`: use `adamw_torch`/);
+  fails("optimizer: galore_adamw", /`optimizer: galore_adamw`: this optimizer is not offered/);
   fails("special_tokens: {additional_special_tokens: [x]}", /adding tokens is not supported/);
   parse("gptq: false\nrl:\nneftune_noise_alpha:\npeft_use_dora: false\nlora_modules_to_save: []\n");
   const dataset = (type: string) => failure(BASE.replace("alpaca", type)).text;

@@ -62,3 +62,47 @@ export const OPTIMIZERS: Record<string, Named> = {
 };
 
 export const optimizerNames = Object.keys(OPTIMIZERS);
+
+/** Arguments of their own, which `optim_args` gives. */
+const ARGUMENTS: Partial<Record<OptimizerKind, Record<string, "number" | "boolean">>> = {
+  sgd: { momentum: "number", dampening: "number", nesterov: "boolean" },
+  adagrad: { lr_decay: "number", eps: "number" },
+  rmsprop: { alpha: "number", eps: "number", momentum: "number" },
+  schedule_free_adamw: { weight_lr_power: "number", r: "number" },
+  muon: { momentum: "number" },
+};
+
+/** `optim_args` as a checked mapping, or what is wrong with them. */
+export function optimizerArguments(
+  name: string,
+  given: string | Record<string, unknown> | undefined,
+): Record<string, number | boolean> | string {
+  const kind = OPTIMIZERS[name].kind;
+  const known = ARGUMENTS[kind] ?? {};
+  const pairs = typeof given === "string"
+    ? given.split(",").filter((pair) => pair.trim()).map((pair) => {
+      const [key, value = ""] = pair.split("=");
+      return [key.trim(), value.trim()];
+    })
+    : Object.entries(given ?? {});
+  const args: Record<string, number | boolean> = {};
+  for (const [key, value] of pairs as [string, unknown][]) {
+    const wanted = Object.hasOwn(known, key) ? known[key] : undefined;
+    if (!wanted) {
+      const names = Object.keys(known);
+      const has = names.length > 0 ? `it takes ${names.join(", ")}` : "it takes none";
+      return `\`${name}\` has no argument \`${key}\`; ${has}.`;
+    }
+    const word = String(value).toLowerCase();
+    const number = Number(value);
+    if (wanted === "boolean" && /^(true|false|yes|no|1|0)$/.test(word)) {
+      args[key] = /^(true|yes|1)$/.test(word);
+    } else if (wanted === "number" && word !== "" && Number.isFinite(number) && number >= 0) {
+      args[key] = number;
+    } else return `\`${key}\` is ${value}, expected a ${wanted === "number" ? "number" : "flag"}.`;
+  }
+  if (kind === "sgd" && args.nesterov && (!args.momentum || args.dampening)) {
+    return "`nesterov` needs a `momentum`, and no `dampening`.";
+  }
+  return args;
+}
