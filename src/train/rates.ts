@@ -4,6 +4,7 @@
 import type { Config } from "../config/config.ts";
 import { assert } from "../errors.ts";
 import type { Tensor } from "../graph/graph.ts";
+import { blockOf } from "./lisa.ts";
 import { chooseOptimizer } from "./optimizers/index.ts";
 import { optimizerArguments, OPTIMIZERS } from "./optimizers/names.ts";
 import { decays, type ParameterRule } from "./parameters.ts";
@@ -36,6 +37,7 @@ export function parameterRules(
       optimizer: optimizerOf(name, tensor),
       weightDecay: decays(name) && !spared ? config.weight_decay : 0,
       rateScale: scaleOf(name),
+      block: config.lisa_n_layers === undefined ? undefined : blockOf(name),
     };
   };
 }

@@ -2,7 +2,7 @@
 // page call this one function and show what it reports.
 
 import { type Config, type Override, parseConfig, resolvedYaml } from "../config/config.ts";
-import { windows } from "../data/batches.ts";
+import { type AccumulationWindow, windows } from "../data/batches.ts";
 import { EftError } from "../errors.ts";
 import { writeResult } from "../export/result.ts";
 import type { KernelRecord } from "../graph/limits.ts";
@@ -16,6 +16,7 @@ import { runSchedule } from "./rates.ts";
 import { countParameters, prepareSession, type Session } from "./session.ts";
 import { type LogEntry, trainerState } from "./state.ts";
 import { Trainer } from "./trainer.ts";
+import { LossWatchdog } from "./watchdog.ts";
 import { OutputFolder } from "./output_folder.ts";
 
 export interface RunOptions {
@@ -84,6 +85,7 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
     await options.before?.(trainer);
     device.peakBytes = device.allocatedBytes; // the peak of training, not of what came before it
     const summary = await loop(session, trainer, device, report, options.signal);
+    trainer.hold("use");
     await writeResult(host, output, trainer);
     const peakBytes = device.peakBytes;
     await options.after?.(trainer);
@@ -167,6 +169,10 @@ async function loop(
     Math.max(Math.min(Math.trunc(0.005 * totalSteps), 10), 1);
   const evalEvery = evaluationInterval(config, totalSteps, trainBatches.steps(accumulation));
   const log: LogEntry[] = [];
+  const watchdog = new LossWatchdog(config.loss_watchdog_threshold, config.loss_watchdog_patience);
+  let stopped = false;
+  /** The windows whose results have not been read. */
+  const recent: AccumulationWindow[] = [];
   let step = 0;
   let lossSum = 0;
   let tokens = 0;
@@ -180,16 +186,19 @@ async function loop(
     const results = await trainer.results();
     const now = performance.now();
     const seconds = (now - intervalStart) / 1000;
-    results.forEach(({ loss, gradientNorm }, i) => {
+    for (const [i, { loss, gradientNorm }] of results.entries()) {
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+        const later = recent.slice(i + 1).reduce((sum, { batches }) => sum + batches.length, 0);
         throw new EftError(
           "train",
           `Step ${intervalFirst + i + 1}: the ${Number.isFinite(loss) ? "gradient" : "loss"} is ` +
-            "not a number any more. Lower learning_rate, or raise warmup_steps.",
+            `not a number any more; ${await trainer.diagnose(recent[i], later)}. ` +
+            "Lower learning_rate, or raise warmup_steps.",
         );
       }
       lossSum += loss;
-    });
+    }
+    recent.length = 0;
     if (results.length > 0) {
       const event: StepEvent = {
         event: "step",
@@ -205,6 +214,14 @@ async function loop(
       report(event);
       const { loss, learning_rate, grad_norm } = event;
       log.push({ epoch, step, loss, learning_rate, grad_norm });
+      if (watchdog.observe(loss)) {
+        stopped = true;
+        report({
+          event: "note",
+          text: `Stopped after step ${step}: the loss was above loss_watchdog_threshold ` +
+            `(${config.loss_watchdog_threshold}) in ${config.loss_watchdog_patience} reports.`,
+        });
+      }
     }
     busy += seconds;
     intervalTokens = 0;
@@ -233,6 +250,7 @@ async function loop(
     for (const window of windows(trainBatches.epoch(pass), accumulation)) {
       if (signal?.aborted) break run;
       await trainer.step(window, rate(step));
+      recent.push(window);
       step++;
       epoch = pass + ++within / stepsInPass;
       const real = window.batches.reduce((sum, batch) => sum + batch.realTokens, 0);
@@ -245,7 +263,7 @@ async function loop(
         step % loggingSteps === 0 || last || evaluating || trainer.unread === STATISTICS_ROWS
       ) await flush(epoch);
       if (evaluating || (last && evalEvery !== undefined)) await evaluate(epoch);
-      if (last) break run;
+      if (last || stopped) break run;
     }
   }
   if (trainer.unread > 0) await flush(epoch);
