@@ -58,7 +58,7 @@ export function checkRules(config: Parsed, written: ReadonlySet<string>): Proble
     report("min_sample_len", "`min_sample_len` is above `sequence_len`: no sample would be left.");
   }
   checkEvaluation(config, report);
-  checkTraining(config, written, report);
+  checkTraining(config, report);
   if (config.adapter === "lora") checkLora(config, report);
   return problems;
 }

@@ -78,7 +78,6 @@ const words: Record<string, readonly string[]> = {
 /** Reports the problems of these keys. */
 export function checkTraining(
   config: Parsed & { eval_strategy?: string; val_set_size: number; test_datasets?: unknown },
-  written: ReadonlySet<string>,
   report: (key: string, message: string) => void,
 ): void {
   checkSchedule(config, report);

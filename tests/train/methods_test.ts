@@ -197,17 +197,15 @@ Deno.test("NEFTune acts in training only and repeats itself", sanitize, async ()
 });
 
 Deno.test(
-  "every optimizer trains, and a schedule-free run keeps the average",
+  "optimizers of several kinds train; a schedule-free run keeps the average",
   sanitize,
   async () => {
     const folder = tinyFolder();
-    for (
-      const optimizer of ["adamw_bnb_8bit", "adafactor", "muon", "stable_adamw", "lion_8bit", "sgd"]
-    ) {
+    for (const optimizer of ["adamw_bnb_8bit", "adafactor", "muon"]) {
       const rank = optimizer.endsWith("8bit") ? 64 : 4; // 4096 elements and more
-    const keys = { ...lora, lora_r: rank, optimizer, learning_rate: 3e-3 };
+      const keys = { ...lora, lora_r: rank, optimizer, learning_rate: 3e-3 };
       const found = only(await train(folder, keys), "step").map(({ loss }) => loss);
-      assert.ok(found.at(-1)! < found[0] || optimizer === "sgd", `${optimizer}: ${found}`);
+      assert.ok(found.at(-1)! < found[0], `${optimizer}: ${found}`);
     }
     const keys = { ...lora, optimizer: "schedule_free_adamw", max_steps: 6 };
     const events = await train(folder, { ...keys, val_set_size: 2, eval_steps: 3 });
