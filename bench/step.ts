@@ -12,7 +12,9 @@ import { declareModel } from "../src/model/model.ts";
 import { initializeWeights } from "../src/model/weights.ts";
 import { RandomStream } from "../src/random.ts";
 import { microStepGraph, updateGraph } from "../src/train/graphs.ts";
-import { groupParameters } from "../src/train/parameters.ts";
+import { adamw } from "../src/train/optimizers/adamw.ts";
+import { scalarsTensor, UpdateScalars } from "../src/train/optimizers/scalars.ts";
+import { decays, groupParameters } from "../src/train/parameters.ts";
 import { jaxStep } from "./peers/jax_llama.ts";
 import type { Report } from "./report.ts";
 import {
@@ -92,11 +94,13 @@ export class OurStep implements StepContestant {
   readonly update: Program;
   readonly #memory: Memory;
   readonly #parts: Parts;
+  readonly #updates: UpdateScalars;
   #steps = 0;
 
   private constructor(memory: Memory, parts: Parts, [micro, update]: Program[]) {
     this.#memory = memory;
     this.#parts = parts;
+    this.#updates = new UpdateScalars(parts.groups);
     this.micro = micro;
     this.update = update;
   }
@@ -161,14 +165,12 @@ export class OurStep implements StepContestant {
     const step = ++this.#steps;
     const scalars = packStep({
       lossScale: 1 / (batch * (length - 1)),
-      learningRate: optimizer.learningRate,
-      bias1: 1 - optimizer.beta1 ** step,
-      bias2: 1 - optimizer.beta2 ** step,
       slot,
       microStep: step,
       seed: 1,
     });
     this.#memory.write(this.#parts.state.step, scalars);
+    this.#memory.write(this.#parts.scalars, this.#updates.next(optimizer.learningRate));
     this.micro.run();
     this.update.run();
   }
@@ -179,12 +181,23 @@ type Parts = ReturnType<typeof declareStep>;
 function declareStep({ limits }: Device) {
   const model = declareModel(shape, length, () => ({ dtype: "f32", trained: false }));
   const adapter = attachLora(model, lora);
-  const groups = groupParameters(adapter.tensors, optimizer.weightDecay, limits);
+  const adam = adamw({ ...optimizer, warmupSteps: 0, args: {} });
+  const groups = groupParameters(
+    adapter.tensors,
+    (name) => ({
+      optimizer: adam,
+      weightDecay: decays(name) ? optimizer.weightDecay : 0,
+      rateScale: 1,
+    }),
+    limits,
+  );
+  const scalars = scalarsTensor(groups);
   const state = { step: stepTensor(), statistics: statisticsTensor() };
   const inputs = batchInputs(batch, length);
   const { graph: micro } = microStepGraph(model, inputs, state, limits, { recompute: false });
-  const update = updateGraph(groups, state, optimizer, limits);
-  return { model, adapter, state, inputs, micro, update };
+  const { maxGradNorm } = optimizer;
+  const update = updateGraph({ groups, scalars, maxGradNorm }, state, limits);
+  return { model, adapter, groups, scalars, state, inputs, micro, update };
 }
 
 /** The next token of each; none at the end of a row. */

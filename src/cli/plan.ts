@@ -14,7 +14,7 @@ const remedies: Partial<Record<keyof MemoryReport, string>> = {
   weights: "adapter: qlora (a base in 4 bits), or a smaller base_model",
   trained: "lora_r, or fewer lora_target_modules",
   gradients: "lora_r, or adapter: lora",
-  optimizer: "lora_r, or adapter: lora",
+  optimizer: "optimizer: adamw_bnb_8bit, lora_r, or adapter: lora",
   activations: "micro_batch_size, sequence_len, or gradient_checkpointing: true",
 };
 

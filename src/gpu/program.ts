@@ -203,6 +203,25 @@ export class Program {
     device.check();
   }
 
+  /** Submits one kernel of the plan, for finding faults. */
+  runOne(index: number): void {
+    const { dispatch, pipeline, group } = this.#steps[index];
+    const encoder = this.memory.device.gpu.createCommandEncoder({ label: dispatch.label });
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, group);
+    pass.dispatchWorkgroups(...dispatch.workgroups);
+    pass.end();
+    this.memory.device.gpu.queue.submit([encoder.finish()]);
+  }
+
+  /** Fills the activation buffers with zeros. */
+  clearPool(): void {
+    const encoder = this.memory.device.gpu.createCommandEncoder();
+    for (const buffer of this.#pool) encoder.clearBuffer(buffer);
+    this.memory.device.gpu.queue.submit([encoder.finish()]);
+  }
+
   /** Submits one run; returns at once, the device works on. */
   run(): void {
     const { gpu, limits } = this.memory.device;

@@ -11,6 +11,8 @@ import { add } from "./operations/add.ts";
 export interface DifferentiateOptions {
   /** Recompute the values of each block in the backward pass. */
   recompute?: boolean;
+  /** Trained tensors that rest have no gradient for now; by default none rests. */
+  rests?: (trained: Tensor) => boolean;
 }
 
 /**
@@ -19,7 +21,8 @@ export interface DifferentiateOptions {
  */
 export function differentiate(graph: Graph, options: DifferentiateOptions = {}): void {
   const forward = [...graph.nodes];
-  const trained = requiringGradient(forward);
+  const rests = options.rests ?? (() => false);
+  const trained = requiringGradient(forward, rests);
   const values = options.recompute ? recomputing(graph, forward) : (value: Tensor) => value;
   const gradients = new Map<Tensor, Tensor>();
   // A sum hands one and the same gradient to both of its inputs; such a tensor has two owners and
@@ -41,7 +44,7 @@ export function differentiate(graph: Graph, options: DifferentiateOptions = {}):
       output: (i) => values(node.outputs[i]),
       outputGradient: (i) => gradients.get(node.outputs[i]),
       needs: (i) => trained.has(node.inputs[i]),
-      destination: (i) => node.inputs[i].gradient,
+      destination: (i) => rests(node.inputs[i]) ? undefined : node.inputs[i].gradient,
       partial: (i) => gradients.get(node.inputs[i]),
       ownPartial(i) {
         const partial = gradients.get(node.inputs[i]);
@@ -63,10 +66,15 @@ export function differentiate(graph: Graph, options: DifferentiateOptions = {}):
 }
 
 /** Tensors that a trained tensor flows into, the trained ones included. */
-function requiringGradient(nodes: readonly Node[]): Set<Tensor> {
+function requiringGradient(
+  nodes: readonly Node[],
+  rests: (trained: Tensor) => boolean,
+): Set<Tensor> {
   const found = new Set<Tensor>();
   for (const node of nodes) {
-    for (const input of node.inputs) if (input.role === "trained") found.add(input);
+    for (const input of node.inputs) {
+      if (input.role === "trained" && !rests(input)) found.add(input);
+    }
     if (node.inputs.some((input) => found.has(input))) {
       for (const output of node.outputs) if (isTransient(output)) found.add(output);
     }

@@ -6,19 +6,13 @@ import { type Tensor, tensor } from "./graph.ts";
 export const stepWords = {
   /** f32: what a token's loss is multiplied with; 1 / trained tokens of the window. */
   LOSS_SCALE: 0,
-  /** f32 */
-  LEARNING_RATE: 1,
-  /** f32: 1 − β1^n */
-  BIAS1: 2,
-  /** f32: sqrt(1 − β2^n) */
-  BIAS2_ROOT: 3,
   /** u32: row of the statistics buffer that this step writes. */
-  SLOT: 4,
+  SLOT: 1,
   /** u32: counts micro batches since the start of the run; a counter of the random numbers. */
-  MICRO_STEP: 5,
+  MICRO_STEP: 2,
   /** u32: the seed, the key of the random numbers. */
-  SEED_LOW: 6,
-  SEED_HIGH: 7,
+  SEED_LOW: 3,
+  SEED_HIGH: 4,
 } as const;
 
 export const STEP_WORDS = 8;
@@ -27,25 +21,20 @@ export const STEP_WORDS = 8;
 export const STATISTICS_ROWS = 128;
 
 /** Template values that name the words. */
-export const stepValues = { ...stepWords, STEP_WORDS, SLOTS: STATISTICS_ROWS };
+export const stepValues = { ...stepWords, STEP_WORDS, SLOTS: STATISTICS_ROWS + 1 };
 
 /** The step's scalars as a tensor. */
 export function stepTensor(): Tensor {
   return tensor("step", [STEP_WORDS], "u32", "input");
 }
 
-/** Per step: loss, gradient norm, two unused. */
+/** Per step: loss, gradient norm, two unused. The last row says whether the run was halted. */
 export function statisticsTensor(): Tensor {
-  return tensor("statistics", [STATISTICS_ROWS, 4], "f32", "state");
+  return tensor("statistics", [STATISTICS_ROWS + 1, 4], "f32", "state");
 }
 
 export interface StepScalars {
   lossScale: number;
-  learningRate?: number;
-  /** 1 − β1^n */
-  bias1?: number;
-  /** 1 − β2^n */
-  bias2?: number;
   slot: number;
   microStep: number;
   seed: number;
@@ -56,9 +45,6 @@ export function packStep(scalars: StepScalars): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(STEP_WORDS);
   const floats = new Float32Array(words.buffer);
   floats[stepWords.LOSS_SCALE] = scalars.lossScale;
-  floats[stepWords.LEARNING_RATE] = scalars.learningRate ?? 0;
-  floats[stepWords.BIAS1] = scalars.bias1 ?? 1;
-  floats[stepWords.BIAS2_ROOT] = Math.sqrt(scalars.bias2 ?? 1);
   words[stepWords.SLOT] = scalars.slot;
   words[stepWords.MICRO_STEP] = scalars.microStep;
   words[stepWords.SEED_LOW] = scalars.seed >>> 0;

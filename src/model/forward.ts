@@ -7,6 +7,7 @@ import { attention } from "../graph/operations/attention.ts";
 import { dropout } from "../graph/operations/dropout.ts";
 import { embedding } from "../graph/operations/embedding.ts";
 import { linear } from "../graph/operations/matmul.ts";
+import { neftune } from "../graph/operations/neftune.ts";
 import { rmsNorm } from "../graph/operations/rms_norm.ts";
 import { rope } from "../graph/operations/rope.ts";
 import { writeCache } from "../graph/operations/rows.ts";
@@ -53,6 +54,8 @@ export interface ForwardOptions {
   inputs: Pick<BatchInputs, "batch" | "tokens" | "positions" | "starts" | "order" | "runs">;
   /** The step's scalars, where dropout is wanted. */
   dropoutStep?: Tensor;
+  /** The most that NEFTune adds to an embedding in training, at the same step's scalars. */
+  noise?: number;
   /** Attend to and extend this cache, instead of to the batch itself. */
   cache?: Cache;
   /** Leave the adapter out. */
@@ -72,6 +75,9 @@ export function forward(graph: Graph, model: Model, options: ForwardOptions): Te
   let x = graph.call(embedding, [model.embedding, inputs.tokens], {
     sorted: { order: inputs.order, runs: inputs.runs },
   });
+  if (options.noise && options.dropoutStep) {
+    x = graph.call(neftune, [x, options.dropoutStep], { size: options.noise });
+  }
   model.blocks.forEach((block, i) => {
     graph.block = i;
     const normed = norm(x, block.attentionNorm);

@@ -61,7 +61,9 @@ export async function writeCheckpoint(
   { trainer, progress, data, texts, onlyModel }: CheckpointContent,
 ): Promise<void> {
   const { session, memory } = trainer;
+  trainer.hold("use");
   await writeModelFiles(host, folder, trainer);
+  trainer.hold("train");
   for (const [name, text] of Object.entries(texts)) await host.write(`${folder}/${name}`, text);
   if (onlyModel) return;
   const tensors = deviceTensors(
@@ -162,6 +164,7 @@ export async function restoreCheckpoint(
   const { trained, groups } = trainer.session;
   await loadTensors(host, `${path}/${tensorsFile}`, runTensors(trained, groups), trainer.memory);
   trainer.goOnFrom({ steps: progress.step, microSteps: progress.microStep });
+  if (progress.optimizer) trainer.scalars.restore(progress.optimizer);
 }
 
 /** Brings the trained values of a checkpoint to the device, for the best model. */

@@ -1,15 +1,15 @@
 // The three graphs of a training run: a micro step (forward, backward, gradients added up), the
 // optimizer's update, and an evaluation.
 
-import { differentiate } from "../graph/differentiate.ts";
-import { Graph, type Tensor } from "../graph/graph.ts";
+import { differentiate, type DifferentiateOptions } from "../graph/differentiate.ts";
+import { Graph, type Tensor, tensor } from "../graph/graph.ts";
 import type { Limits } from "../graph/limits.ts";
-import { adamw, gradientNorm } from "../graph/operations/adamw.ts";
+import { clearRows, type Rows } from "../graph/operations/clear_rows.ts";
+import { gradientNorm, gradientPieces } from "../graph/operations/gradient_norm.ts";
 import { chunkRows, headLoss, lossSum } from "../graph/operations/head_loss.ts";
-import { sizeOf } from "../graph/graph.ts";
-import { rowShards } from "../graph/limits.ts";
 import { type BatchInputs, forward } from "../model/forward.ts";
 import type { Model } from "../model/model.ts";
+import type { Weights } from "./optimizers/optimizer.ts";
 import type { ParameterGroup } from "./parameters.ts";
 
 /** Tensors that all graphs of a run share. */
@@ -24,16 +24,24 @@ export interface LossGraph {
   losses: Tensor;
 }
 
+export interface MicroStepOptions extends DifferentiateOptions {
+  /** NEFTune: the noise on the embeddings, before it is divided by sqrt(T·C). */
+  neftuneAlpha?: number;
+}
+
 /** Forward and backward of one micro batch; gradients are added to those of the trained tensors. */
 export function microStepGraph(
   model: Model,
   inputs: BatchInputs,
   { step, statistics }: StepState,
   limits: Limits,
-  options: { recompute: boolean },
+  options: MicroStepOptions,
 ): LossGraph {
-  const built = lossGraph(model, inputs, { step, statistics }, limits, true);
-  differentiate(built.graph, options);
+  const { neftuneAlpha, ...differentiation } = options;
+  const size = inputs.length * model.shape.width;
+  const noise = neftuneAlpha && neftuneAlpha / Math.sqrt(size);
+  const built = lossGraph(model, inputs, { step, statistics }, limits, true, noise);
+  differentiate(built.graph, differentiation);
   return built;
 }
 
@@ -53,9 +61,14 @@ function lossGraph(
   { step, statistics }: StepState,
   limits: Limits,
   backward: boolean,
+  noise?: number,
 ): LossGraph {
   const graph = new Graph();
-  const hidden = forward(graph, model, { inputs, dropoutStep: backward ? step : undefined });
+  const hidden = forward(graph, model, {
+    inputs,
+    noise,
+    dropoutStep: backward ? step : undefined,
+  });
   const [rows, width] = hidden.shape;
   const chunk = chunkRows(rows, model.shape.vocabulary, width, limits);
   const losses = graph.call(headLoss, [hidden, model.head, inputs.targets, step], {
@@ -67,36 +80,46 @@ function lossGraph(
   return { graph, losses };
 }
 
-export interface UpdateSettings {
-  beta1: number;
-  beta2: number;
-  epsilon: number;
+/** What the update of a run works on. */
+export interface Update {
+  groups: readonly ParameterGroup[];
+  /** The rows of numbers that each step's update reads; see optimizers/scalars.ts. */
+  scalars: Tensor;
+  /** Clip the global norm to this; 0 leaves it alone. */
   maxGradNorm: number;
+  /** Rows of trained tensors that stay as they are, by name. */
+  frozenRows?: ReadonlyMap<string, readonly Rows[]>;
 }
 
 /** Clips the gradients by their global norm, updates every group, and clears the gradients. */
 export function updateGraph(
-  groups: readonly ParameterGroup[],
+  { groups, scalars, maxGradNorm: maxNorm, frozenRows }: Update,
   { step, statistics }: StepState,
-  settings: UpdateSettings,
   limits: Limits,
 ): Graph {
   const graph = new Graph();
-  const gradients = groups.map((group) => group.gradient);
-  const pieces = gradients.reduce(
-    (sum, gradient) => sum + rowShards(sizeOf(gradient), 4, limits).length,
-    0,
-  );
-  const norm = graph.call(gradientNorm, [step, ...gradients], { statistics, pieces });
-  for (const group of groups) {
-    graph.add(adamw, [norm, step], {
-      beta1: settings.beta1,
-      beta2: settings.beta2,
-      epsilon: settings.epsilon,
-      weightDecay: group.weightDecay,
-      maxNorm: settings.maxGradNorm,
-      group,
-    });
+  for (const { name, tensor } of groups.flatMap(({ members }) => members)) {
+    const ranges = frozenRows?.get(name);
+    if (ranges) graph.add(clearRows, [], { into: tensor.gradient!, ranges });
   }
+  const gradients = groups.map((group) => group.gradient);
+  const pieces = gradientPieces(gradients, limits);
+  const norm = graph.call(gradientNorm, [step, ...gradients], { statistics, pieces });
+  const inputs = { norm, scalars, maxNorm, limits };
+  for (const group of groups) group.optimizer.update(graph, inputs, group);
+  return graph;
+}
+
+/** Puts the weights to use in the place of those to train at, or back, where they differ. */
+export function exchangeGraph(
+  groups: readonly ParameterGroup[],
+  scalars: Tensor,
+  to: Weights,
+  limits: Limits,
+): Graph {
+  const graph = new Graph();
+  const norm = tensor("no norm", [2], "f32", "input");
+  const inputs = { norm, scalars, maxNorm: 0, limits };
+  for (const group of groups) group.optimizer.exchange?.(graph, inputs, group, to);
   return graph;
 }

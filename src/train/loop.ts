@@ -1,17 +1,18 @@
 // The loop: steps over the data, and at the right ones a report, an evaluation, a checkpoint. What it
 // knows between two steps is all in `Progress`, which is what a checkpoint keeps.
 
-import { windows } from "../data/batches.ts";
+import { type AccumulationWindow, windows } from "../data/batches.ts";
 import { EftError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import { STATISTICS_ROWS } from "../graph/step_scalars.ts";
 import type { Report, StepEvent } from "./events.ts";
 import { noteEvaluation, outOfPatience, perplexity, type Progress } from "./progress.ts";
 import { generateSamples } from "./samples.ts";
-import { schedule, warmupSteps } from "./schedule.ts";
+import { runSchedule } from "./rates.ts";
 import type { Session } from "./session.ts";
 import type { Timing } from "./timing.ts";
 import type { Trainer } from "./trainer.ts";
+import { LossWatchdog } from "./watchdog.ts";
 
 export interface LoopOptions {
   session: Session;
@@ -31,11 +32,18 @@ export interface LoopOptions {
 /** Trains to the end, to an interrupt, or until patience runs out; returns which of them it was. */
 export async function trainingLoop(
   { session, trainer, device, timing, progress, report, save, onSamples, signal }: LoopOptions,
-): Promise<"end" | "interrupt" | "early stopping"> {
+): Promise<"end" | "interrupt" | "early stopping" | "watchdog"> {
   const { config, totalSteps, trainBatches } = session;
   const accumulation = config.gradient_accumulation_steps;
-  const factor = schedule(config.lr_scheduler, warmupSteps(config, totalSteps));
-  const rate = (step: number) => config.learning_rate * factor(step, totalSteps);
+  const { factor, plateau } = runSchedule(config, totalSteps);
+  if (progress.plateau) plateau.state = progress.plateau;
+  const rate = (step: number) =>
+    config.learning_rate * factor(step, totalSteps) * plateau.state.factor;
+  const watchdog = new LossWatchdog(config.loss_watchdog_threshold, config.loss_watchdog_patience);
+  watchdog.violations = progress.watchdogViolations;
+  let barks = false;
+  /** The windows whose results are still on the device. */
+  const recent: AccumulationWindow[] = [];
   let mark = performance.now();
   let savedAt = progress.step;
 
@@ -43,14 +51,17 @@ export async function trainingLoop(
   const drain = async () => {
     const first = progress.step - trainer.unread;
     const results = await trainer.results();
-    results.forEach(({ loss, gradientNorm }, i) => {
-      if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) return;
+    for (const [i, { loss, gradientNorm }] of results.entries()) {
+      if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) continue;
+      const later = recent.slice(i + 1).reduce((sum, { batches }) => sum + batches.length, 0);
       throw new EftError(
         "train",
         `Step ${first + i + 1}: the ${Number.isFinite(loss) ? "gradient" : "loss"} is ` +
-          "not a number any more. Lower learning_rate, or raise warmup_steps.",
+          `not a number any more; ${await trainer.diagnose(recent[i], later)}. ` +
+          "Lower learning_rate, or raise warmup_steps.",
       );
-    });
+    }
+    recent.length = 0;
     const now = performance.now();
     progress.pending.results.push(...results);
     progress.pending.seconds += (now - mark) / 1000;
@@ -77,6 +88,13 @@ export async function trainingLoop(
     const { loss, learning_rate, grad_norm } = event;
     progress.log.push({ epoch, step, loss, learning_rate, grad_norm });
     for (const { loss } of results) progress.lossSum += loss;
+    if (watchdog.observe(loss)) {
+      barks = true;
+      const text = `Stopped after step ${step}: the loss was above loss_watchdog_threshold ` +
+        `(${config.loss_watchdog_threshold}) in ${config.loss_watchdog_patience} reports.`;
+      report({ event: "note", text });
+    }
+    progress.watchdogViolations = watchdog.violations;
     progress.seconds += seconds;
     progress.pending = { results: [], tokens: 0, seconds: 0 };
   };
@@ -97,6 +115,10 @@ export async function trainingLoop(
       eval_samples_per_second: session.data.evaluation.length / seconds,
       eval_steps_per_second: session.evaluationBatches!.count() / seconds,
     });
+    if (config.lr_scheduler === "reduce_lr_on_plateau") {
+      plateau.observe(eval_loss);
+      progress.plateau = plateau.state;
+    }
     return noteEvaluation(progress, config, eval_loss);
   };
   const generate = async () => {
@@ -106,6 +128,7 @@ export async function trainingLoop(
   };
   const keep = async (whole: boolean) => {
     await drain();
+    progress.optimizer = trainer.scalars.save();
     await save({ whole });
     savedAt = progress.step;
   };
@@ -115,7 +138,7 @@ export async function trainingLoop(
     if (config.generate_samples) await generate();
   }
   mark = performance.now();
-  let outcome: "end" | "interrupt" | "early stopping" = "end";
+  let outcome: Awaited<ReturnType<typeof trainingLoop>> = "end";
   if (outOfPatience(progress, config)) return "early stopping";
   run: for (; progress.step < totalSteps; progress.pass++, progress.stepInPass = 0) {
     const stepsInPass = trainBatches.steps(accumulation, progress.pass);
@@ -126,6 +149,7 @@ export async function trainingLoop(
         break run;
       }
       await trainer.step(window, rate(progress.step));
+      recent.push(window);
       progress.step++;
       progress.microStep = trainer.position.microSteps;
       progress.epoch = progress.pass + ++progress.stepInPass / stepsInPass;
@@ -146,10 +170,12 @@ export async function trainingLoop(
       const impatient = outOfPatience(progress, config);
       // The best model is on disk whatever the steps of saving are, so that it can be loaded.
       const isKept = best && (config.load_best_model_at_end || config.save_strategy === "best");
-      if (timing.saveAt({ ...place, last: place.last || impatient }) || isKept) await keep(false);
+      const last = place.last || impatient || barks;
+      if (timing.saveAt({ ...place, last }) || isKept) await keep(false);
       mark = performance.now();
-      if (impatient && !place.last) outcome = "early stopping";
-      if (place.last || impatient) break run;
+      if (barks) outcome = "watchdog";
+      else if (impatient && !place.last) outcome = "early stopping";
+      if (last) break run;
     }
   }
   // Before the last report, so that one who goes on reports as if nothing had been.

@@ -1,48 +1,69 @@
 // The trained tensors as a few flat groups, so that one kernel updates all tensors of a group:
-// values, gradients and moments of a group have the same layout.
+// values, gradients and elementwise state of a group have the same layout. An optimizer that looks
+// at whole matrices gets a group for each tensor.
 
 import { bytesOf, sizeOf, type Tensor, tensor } from "../graph/graph.ts";
 import type { Limits } from "../graph/limits.ts";
+import type { Optimizer } from "./optimizers/optimizer.ts";
 
-/** A run of trained tensors that are updated with the same settings. */
-export interface ParameterGroup {
+/** How a tensor is to be updated; tensors with equal rules share groups. */
+export interface ParameterRule {
+  optimizer: Optimizer;
   weightDecay: number;
-  value: Tensor;
-  gradient: Tensor;
-  first: Tensor;
-  second: Tensor;
+  /** Its learning rate over the run's. */
+  rateScale: number;
+  /** For LISA: the block it belongs to, which may rest for a while. */
+  block?: number;
 }
 
-/** Where each tensor begins in its group: bindings start at multiples of this many bytes. */
-const alignment = 256;
+/** Trained tensors that are updated together. */
+export interface ParameterGroup extends ParameterRule {
+  name: string;
+  /** Its row of the scalars. */
+  row: number;
+  value: Tensor;
+  gradient: Tensor;
+  /** What the optimizer keeps, by name. */
+  state: Record<string, Tensor>;
+  /** What lies in it, and where: byte offsets. */
+  members: { name: string; tensor: Tensor; offset: number }[];
+}
+
+type Member = [name: string, tensor: Tensor];
 
 /**
  * Lays trained tensors out in groups of at most one binding each (a larger tensor gets a group of
- * its own) and gives each tensor its gradient. Weight decay follows the Hugging Face Trainer: none
- * for biases and norms.
+ * its own) and gives each tensor its gradient.
  */
 export function groupParameters(
   trained: ReadonlyMap<string, Tensor>,
-  weightDecay: number,
+  ruleOf: (name: string, tensor: Tensor) => ParameterRule,
   limits: Limits,
 ): ParameterGroup[] {
-  const kinds = [
-    { decay: weightDecay, members: [...trained].filter(([name]) => decays(name)) },
-    { decay: 0, members: [...trained].filter(([name]) => !decays(name)) },
-  ];
+  const kinds = new Map<string, { rule: ParameterRule; members: Member[] }>();
+  for (const member of trained) {
+    const rule = ruleOf(...member);
+    const { optimizer, weightDecay, rateScale, block } = rule;
+    const key = [optimizer.name, weightDecay, rateScale, block].join();
+    const kind = kinds.get(key);
+    if (kind) kind.members.push(member);
+    else kinds.set(key, { rule, members: [member] });
+  }
   const groups: ParameterGroup[] = [];
-  for (const { decay, members } of kinds) {
-    let pending: Tensor[] = [];
+  for (const { rule, members } of kinds.values()) {
+    const { grouping, alignment } = rule.optimizer;
+    let pending: Member[] = [];
     let bytes = 0;
     const close = () => {
-      if (pending.length > 0) groups.push(makeGroup(`group ${groups.length}`, pending, decay));
+      if (pending.length > 0) groups.push(makeGroup(groups.length, pending, rule));
       pending = [];
       bytes = 0;
     };
-    for (const [, member] of members) {
-      if (bytes > 0 && bytes + aligned(member) > limits.maxBinding) close();
+    for (const member of members) {
+      const size = aligned(member[1], alignment);
+      if (bytes > 0 && (grouping === "tensor" || bytes + size > limits.maxBinding)) close();
       pending.push(member);
-      bytes += aligned(member);
+      bytes += size;
     }
     close();
   }
@@ -51,7 +72,7 @@ export function groupParameters(
 
 /** What the optimizer remembers of a group, by the names it has in a checkpoint. */
 export function optimizerState(group: ParameterGroup): [string, Tensor][] {
-  return [["first_moment", group.first], ["second_moment", group.second]];
+  return Object.entries(group.state);
 }
 
 /**
@@ -82,31 +103,38 @@ export function runTensors(
   return tensors;
 }
 
-function makeGroup(name: string, members: Tensor[], weightDecay: number): ParameterGroup {
-  const bytes = members.reduce((sum, member) => sum + aligned(member), 0);
-  const flat = (part: string, role: "trained" | "gradient" | "optimizer") =>
-    tensor(`${name} ${part}`, [bytes / 4], "f32", role);
+function makeGroup(row: number, tensors: Member[], rule: ParameterRule): ParameterGroup {
+  const { grouping, alignment } = rule.optimizer;
+  let bytes = 0;
+  const members = tensors.map(([name, member]) => {
+    const offset = bytes;
+    bytes += grouping === "tensor" ? bytesOf(member) : aligned(member, alignment);
+    return { name, tensor: member, offset };
+  });
+  const name = grouping === "tensor" ? tensors[0][0] : `group ${row}`;
+  const shape = grouping === "tensor" ? tensors[0][1].shape : [bytes / 4];
   const group: ParameterGroup = {
-    weightDecay,
-    value: flat("values", "trained"),
-    gradient: flat("gradients", "gradient"),
-    first: flat("first moments", "optimizer"),
-    second: flat("second moments", "optimizer"),
+    ...rule,
+    name,
+    row,
+    value: tensor(`${name} values`, [bytes / 4], "f32", "trained"),
+    gradient: tensor(`${name} gradients`, [bytes / 4], "f32", "gradient"),
+    state: rule.optimizer.state({ name, size: bytes / 4, shape }),
+    members,
   };
-  let offset = 0;
-  for (const member of members) {
+  for (const { tensor: member, offset } of members) {
     member.view = { of: group.value, offset };
     member.gradient = tensor(`${member.name} gradient`, member.shape, "f32", "gradient");
     member.gradient.view = { of: group.gradient, offset };
-    offset += aligned(member);
   }
   return group;
 }
 
-function aligned(member: Tensor): number {
+function aligned(member: Tensor, alignment: number): number {
   return Math.ceil(bytesOf(member) / alignment) * alignment;
 }
 
-function decays(name: string): boolean {
+/** Whether weight decay applies, as in the Hugging Face Trainer: not to biases and norms. */
+export function decays(name: string): boolean {
   return !/bias|layernorm|rmsnorm|(^|\.)norm($|\.)|_norm($|\.)/.test(name.toLowerCase());
 }

@@ -2,6 +2,8 @@
 // holds it as JSON, so that a run that goes on from there says and does what it would have.
 
 import type { Config } from "../config/config.ts";
+import type { HostState } from "./optimizers/scalars.ts";
+import type { PlateauState } from "./schedule.ts";
 import type { StepResult } from "./trainer.ts";
 import type { LogEntry } from "./state.ts";
 
@@ -27,6 +29,12 @@ export interface Progress {
   /** The best evaluation so far. */
   best: { step: number; metric: number } | null;
   evaluationsWithoutGain: number;
+  /** What the optimizer's host side remembers, at the last checkpoint. */
+  optimizer?: HostState;
+  /** reduce_lr_on_plateau: what it has seen. */
+  plateau?: PlateauState;
+  /** Reports in a row above loss_watchdog_threshold. */
+  watchdogViolations: number;
   log: LogEntry[];
 }
 
@@ -44,6 +52,7 @@ export function newProgress(): Progress {
     pending: { results: [], tokens: 0, seconds: 0 },
     best: null,
     evaluationsWithoutGain: 0,
+    watchdogViolations: 0,
     log: [],
   };
 }

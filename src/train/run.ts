@@ -256,6 +256,7 @@ class Keeping {
     last: () => Promise<void> | undefined,
   ): Promise<void> {
     const { host, output, trainer, progress } = this;
+    trainer.hold("use");
     await writeModelFiles(host, output.folder, trainer);
     for (const [name, text] of Object.entries(this.#texts())) await output.write(name, text);
     await output.write("README.md", modelCard(trainer.session, progress, this.texts));

@@ -21,8 +21,19 @@ import { readBaseQuantization, savedParts } from "../quant/checkpoint.ts";
 import { declareModel, type Model } from "../model/model.ts";
 import { modelSource, resolveModelFolder, resolveTokenizerFolder } from "../model/source.ts";
 import { findTensor, heldAs } from "../model/weights.ts";
-import { evaluationGraph, microStepGraph, type StepState, updateGraph } from "./graphs.ts";
+import type { Rows } from "../graph/operations/clear_rows.ts";
+import {
+  evaluationGraph,
+  exchangeGraph,
+  microStepGraph,
+  type StepState,
+  updateGraph,
+} from "./graphs.ts";
+import type { Weights } from "./optimizers/optimizer.ts";
+import { Unfrozen } from "./unfrozen.ts";
 import { groupParameters, type ParameterGroup, runTensors } from "./parameters.ts";
+import { scalarsTensor } from "./optimizers/scalars.ts";
+import { parameterRules } from "./rates.ts";
 
 /** The model of a run and the files it comes from. */
 export interface LoadedModel {
@@ -34,6 +45,8 @@ export interface LoadedModel {
   /** Dtype of the weights in their file, for writing a full model back. */
   storedDtype: "F32" | "F16" | "BF16";
   lora: Lora | undefined;
+  /** Which parts of the model train, where not all of it does. */
+  unfrozen?: Unfrozen;
 }
 
 /** A compiled shape of batch: its inputs, its plan, and where its losses are. */
@@ -50,6 +63,8 @@ export interface Session {
   loaded: LoadedModel;
   trained: Map<string, Tensor>;
   groups: ParameterGroup[];
+  /** What the update kernels read of each step; see optimizers/scalars.ts. */
+  scalars: Tensor;
   state: StepState;
   trainBatches: Batches;
   evaluationBatches: Batches | undefined;
@@ -57,6 +72,8 @@ export interface Session {
   microSteps: Map<number, BatchPlan>;
   evaluations: Map<number, BatchPlan>;
   update: Plan;
+  /** For an optimizer that trains at other weights than the ones to use. */
+  exchanges?: Record<Weights, Plan>;
   totalSteps: number;
   memory: MemoryReport;
   limits: Limits;
@@ -85,6 +102,10 @@ export async function loadModel(
   }
   const quantization = await readBaseQuantization(host, folder, config, purpose);
   const full = purpose === "train" && !config.adapter;
+  const unfrozen = full && config.unfrozen_parameters
+    ? new Unfrozen(config.unfrozen_parameters)
+    : undefined;
+  const trains = (name: string) => full && (unfrozen?.trains(name) ?? true);
   let files: SafetensorsSet | undefined;
   if (!config.reinit_weights) {
     const complete = await resolveModelFolder(host, config.base_model, source);
@@ -106,16 +127,23 @@ export async function loadModel(
       return { dtype: "quantized", trained: false, quantized: { format, source } };
     }
     const entry = files?.tensors.get(name) ?? files?.tensors.get(name.replace(/^model\./, ""));
-    const dtype = entry && !config.float32 ? heldAs(entry, full, limits.f16) : "f32";
-    return { dtype, trained: full };
+    const dtype = entry && !config.float32 ? heldAs(entry, trains(name), limits.f16) : "f32";
+    return { dtype, trained: trains(name) };
   });
+  if (unfrozen && ![...model.tensors.keys()].some(trains)) {
+    throw new EftError(
+      "config",
+      "unfrozen_parameters: no pattern matches a tensor of this model, so nothing would train. " +
+        `Its tensors have names like ${[...model.tensors.keys()].slice(0, 3).join(", ")}.`,
+    );
+  }
   if (files) {
     for (const [name, { shape, quantized }] of model.tensors) {
       if (!quantized || quantized.source === "weights") findTensor(files, name, shape);
     }
   }
   const lora = config.adapter ? attachLora(model, loraSettings(config)) : undefined;
-  return { model, folder, files, storedDtype, lora };
+  return { model, folder, files, storedDtype, lora, unfrozen };
 }
 
 async function readShape(host: Host, folder: string): Promise<ModelShape> {
@@ -188,11 +216,12 @@ async function buildSession(
   const trained = lora
     ? lora.tensors
     : new Map([...model.tensors].filter(([, tensor]) => tensor.role === "trained"));
-  const groups = groupParameters(trained, config.weight_decay, limits);
-  const state = { step: stepTensor(), statistics: statisticsTensor() };
-
   const accumulation = config.gradient_accumulation_steps;
   const totalSteps = countSteps(config, trainBatches, accumulation);
+  const groups = groupParameters(trained, parameterRules(config, totalSteps), limits);
+  const scalars = scalarsTensor(groups);
+  const state = { step: stepTensor(), statistics: statisticsTensor() };
+
   const epochs = Math.ceil(config.num_epochs);
   const lengths = new Set<number>();
   for (let epoch = 0; epoch < Math.min(epochs, 8); epoch++) {
@@ -211,21 +240,30 @@ async function buildSession(
     const { graph, losses } = evaluationGraph(model, used, state, limits);
     evaluations.set(length, { inputs: used, losses, plan: plan("evaluate", graph, limits) });
   }
-  const update = plan(
-    "update",
-    updateGraph(groups, state, {
-      beta1: config.adam_beta1,
-      beta2: config.adam_beta2,
-      epsilon: config.adam_epsilon,
-      maxGradNorm: config.max_grad_norm,
-    }, limits),
-    limits,
-  );
+  const update = planUpdate(config, loaded, { groups, scalars, state }, limits);
+  const exchange = (to: Weights) =>
+    plan(`weights to ${to}`, exchangeGraph(groups, scalars, to, limits), limits);
+  const exchanges = groups.some(({ optimizer }) => optimizer.exchange)
+    ? { train: exchange("train"), use: exchange("use") }
+    : undefined;
   const memory = memoryReport([
     ...[...microSteps.values(), ...evaluations.values()].map((batch) => batch.plan),
     update,
+    ...Object.values(exchanges ?? {}),
   ], readbackBytes([...runTensors(trained, groups).values(), state.statistics]));
   const notes: string[] = [];
+  const { lisa_n_layers: active, lisa_step_interval: interval } = config;
+  if (active !== undefined && active > model.blocks.length) {
+    throw new EftError(
+      "config",
+      `lisa_n_layers is ${active}, but this model has ${model.blocks.length} blocks.`,
+    );
+  }
+  if (active !== undefined) {
+    notes.push(
+      `LISA trains ${active} of ${model.blocks.length} blocks at a time, others every ${interval} steps`,
+    );
+  }
   if (config.sequence_len > model.shape.positions) {
     notes.push(
       `sequence_len ${config.sequence_len} is more than the ${model.shape.positions} positions ` +
@@ -239,12 +277,14 @@ async function buildSession(
     loaded,
     trained,
     groups,
+    scalars,
     state,
     trainBatches,
     evaluationBatches,
     microSteps,
     evaluations,
     update,
+    exchanges,
     totalSteps,
     memory,
     limits,
@@ -252,17 +292,38 @@ async function buildSession(
   };
 }
 
-/** Plans the micro step for batches of one length. */
+/** Plans the update of the groups; rows that are frozen are spared. */
+export function planUpdate(
+  config: Config,
+  { model, unfrozen }: LoadedModel,
+  { groups, scalars, state }: Pick<Session, "groups" | "scalars" | "state">,
+  limits: Limits,
+): Plan {
+  const frozenRows = new Map<string, Rows[]>();
+  if (unfrozen) {
+    for (const [name, { role, shape }] of model.tensors) {
+      const rows = role === "trained" ? unfrozen.frozenRows(name, shape[0]) : [];
+      if (rows.length > 0) frozenRows.set(name, rows);
+    }
+  }
+  const updated = { groups, scalars, frozenRows, maxGradNorm: config.max_grad_norm };
+  return plan("update", updateGraph(updated, state, limits), limits);
+}
+
+/** Plans the micro step for batches of one length; trained tensors that rest get no gradient. */
 export function planMicroStep(
   config: Config,
   model: Model,
   state: StepState,
   limits: Limits,
   length: number,
+  rests?: (trained: Tensor) => boolean,
+  inputs = batchInputs(config.micro_batch_size, length),
 ): BatchPlan {
-  const inputs = batchInputs(config.micro_batch_size, length);
   const { graph, losses } = microStepGraph(model, inputs, state, limits, {
+    rests,
     recompute: config.gradient_checkpointing,
+    neftuneAlpha: config.neftune_noise_alpha,
   });
   return { inputs, losses, plan: plan("micro step", graph, limits) };
 }

@@ -6,8 +6,14 @@ import { Memory, type Program } from "../gpu/program.ts";
 import { packStep, STATISTICS_ROWS } from "../graph/step_scalars.ts";
 import { initializeLora } from "../adapter/lora.ts";
 import { initializeWeights, loadWeights } from "../model/weights.ts";
+import { UpdateScalars } from "./optimizers/scalars.ts";
+import { firstNonFinite } from "./diagnosis.ts";
+import { activeBlocks } from "./lisa.ts";
+import type { Weights } from "./optimizers/optimizer.ts";
+import type { ParameterGroup } from "./parameters.ts";
 import type { BatchPlan, Session } from "./session.ts";
-import { planMicroStep } from "./session.ts";
+import { planMicroStep, planUpdate } from "./session.ts";
+import type { Tensor } from "../graph/graph.ts";
 
 /** What one optimizer step found. */
 export interface StepResult {
@@ -22,9 +28,16 @@ export class Trainer {
   readonly session: Session;
   readonly memory: Memory;
   readonly device: Device;
+  /** The host's side of the optimizer: part of a checkpoint. */
+  readonly scalars: UpdateScalars;
   readonly #micro = new Map<number, Program>();
   readonly #evaluate = new Map<number, Program>();
   #update!: Program;
+  #exchanges?: Record<Weights, Program>;
+  /** Which weights the trained tensors hold, where there is a difference. */
+  #weights: Weights = "train";
+  /** LISA: the blocks that train now. */
+  #active?: readonly number[];
   #microSteps = 0;
   #optimizerSteps = 0;
   /** Steps whose results are still on the device. */
@@ -35,6 +48,7 @@ export class Trainer {
     this.session = session;
     this.device = device;
     this.memory = new Memory(device);
+    this.scalars = new UpdateScalars(session.groups);
   }
 
   /** Compiles the programs and brings the weights to the device. */
@@ -57,6 +71,11 @@ export class Trainer {
       trainer.#evaluate.set(length, programs[micro.length + i]);
     });
     trainer.#update = programs[programs.length - 1];
+    if (session.exchanges) {
+      const { train, use } = session.exchanges;
+      const [toTrain, toUse] = await memory.compile([train, use]);
+      trainer.#exchanges = { train: toTrain, use: toUse };
+    }
 
     const { model, files, lora } = session.loaded;
     if (files) {
@@ -64,8 +83,10 @@ export class Trainer {
       files.close();
     } else initializeWeights(memory, model, session.config.seed);
     if (lora) initializeLora(memory, lora, session.config.seed);
-    for (const { gradient, first, second } of session.groups) {
-      for (const tensor of [gradient, first, second]) memory.clear(tensor);
+    memory.clear(session.state.statistics);
+    for (const { gradient, state, optimizer } of session.groups) {
+      for (const tensor of [gradient, ...Object.values(state)]) memory.clear(tensor);
+      for (const { tensor, values } of optimizer.tables ?? []) memory.write(tensor, values);
     }
     device.check();
     return trainer;
@@ -90,32 +111,87 @@ export class Trainer {
   /** One optimizer step over a window of micro batches. Returns when it is on its way. */
   async step(window: AccumulationWindow, learningRate: number): Promise<void> {
     const { session, memory } = this;
-    const { adam_beta1: beta1, adam_beta2: beta2, seed } = session.config;
-    const n = ++this.#optimizerSteps;
-    const slot = (n - 1) % STATISTICS_ROWS;
+    const { seed } = session.config;
+    await this.#chooseBlocks();
+    this.hold("train");
+    const slot = this.#optimizerSteps++ % STATISTICS_ROWS;
     memory.write(session.state.statistics, new Float32Array(4), slot * 16);
     for (const batch of window.batches) {
-      const program = await this.#microProgram(batch.length);
-      const { inputs, plan } = session.microSteps.get(batch.length)!;
-      this.#feed(inputs, batch, plan);
-      memory.write(
-        session.state.step,
-        packStep({
-          lossScale: 1 / Math.max(1, window.trainedTokens),
-          learningRate,
-          bias1: 1 - beta1 ** n,
-          bias2: 1 - beta2 ** n,
-          slot,
-          microStep: this.#microSteps++,
-          seed,
-        }),
-      );
+      const program = await this.#prepare(batch, window, slot, this.#microSteps++, seed);
       program.run();
     }
+    memory.write(session.scalars, this.scalars.next(learningRate, (group) => this.#trains(group)));
     this.#update.run();
     this.#unread++;
     this.#inFlight.push(this.device.gpu.queue.onSubmittedWorkDone());
     if (this.#inFlight.length > stepsInFlight) await this.#inFlight.shift();
+  }
+
+  /** Brings a micro batch and its scalars to the device. */
+  async #prepare(
+    batch: Batch,
+    window: AccumulationWindow,
+    slot: number,
+    microStep: number,
+    seed: number,
+  ): Promise<Program> {
+    const program = await this.#microProgram(batch.length);
+    const { inputs, plan } = this.session.microSteps.get(batch.length)!;
+    this.#feed(inputs, batch, plan);
+    const lossScale = 1 / Math.max(1, window.trainedTokens);
+    this.memory.write(this.session.state.step, packStep({ lossScale, slot, microStep, seed }));
+    return program;
+  }
+
+  /**
+   * Makes the trained tensors hold the weights to train at, or those to evaluate and keep; they
+   * differ with a schedule-free optimizer only.
+   */
+  hold(weights: Weights): void {
+    if (!this.#exchanges || this.#optimizerSteps === 0 || this.#weights === weights) return;
+    this.#exchanges[weights].run();
+    this.#weights = weights;
+  }
+
+  /**
+   * Why the step over `window` was halted: computes it again, kernel by kernel. `later` counts the
+   * micro batches that were computed after it.
+   */
+  async diagnose(window: AccumulationWindow, later: number): Promise<string> {
+    const { memory, session } = this;
+    for (const { gradient } of session.groups) memory.clear(gradient);
+    const first = this.#microSteps - later - window.batches.length;
+    for (const [i, batch] of window.batches.entries()) {
+      const program = await this.#prepare(batch, window, 0, first + i, session.config.seed);
+      const found = await firstNonFinite(memory, program);
+      if (!found) continue;
+      const where = `micro batch ${i + 1} of ${window.batches.length}`;
+      return found.isInput
+        ? `${where}: ${found.tensor} holds what is not a finite number, before ${found.kernel} reads it`
+        : `${where}: ${found.tensor} is the first that is not finite (kernel ${found.kernel})`;
+    }
+    return "every tensor is finite, but the norm of all gradients together is not";
+  }
+
+  /** Whether a group takes part in the steps of the blocks that are active. */
+  #trains({ block }: ParameterGroup): boolean {
+    return block === undefined || !this.#active || this.#active.includes(block);
+  }
+
+  /** LISA: makes the programs of the blocks that train in the next step. */
+  async #chooseBlocks(): Promise<void> {
+    const { config, loaded, groups, limits } = this.session;
+    const { lisa_n_layers: layers, lisa_step_interval: interval, seed } = config;
+    if (layers === undefined || interval === undefined) return;
+    const blocks = loaded.model.blocks.length;
+    const chosen = activeBlocks(this.#optimizerSteps, blocks, { layers, interval, seed });
+    if (this.#active?.join() === chosen.join()) return;
+    this.#active = chosen;
+    this.memory.forget([...this.#micro.values(), this.#update]);
+    this.#micro.clear(); // made again when a batch of that length comes
+    const active = groups.filter((group) => this.#trains(group));
+    const planned = planUpdate(config, loaded, { ...this.session, groups: active }, limits);
+    [this.#update] = await this.memory.compile([planned]);
   }
 
   /** Results of the steps since the last call, in order. */
@@ -146,6 +222,7 @@ export class Trainer {
 
   /** Loss of every token of a batch (0 where there is no target), without dropout; [rows·length]. */
   async tokenLosses(batch: Batch): Promise<Float32Array> {
+    this.hold("use");
     const program = this.#evaluate.get(batch.length)!;
     const { inputs, losses, plan } = this.session.evaluations.get(batch.length)!;
     this.#feed(inputs, batch, plan);
@@ -184,7 +261,13 @@ export class Trainer {
     const known = this.#micro.get(length);
     if (known) return known;
     const { config, loaded, state, limits, microSteps } = this.session;
-    const planned = planMicroStep(config, loaded.model, state, limits, length);
+    const resting = new Set(
+      this.session.groups.filter((group) => !this.#trains(group))
+        .flatMap(({ members }) => members.map(({ tensor }) => tensor)),
+    );
+    const before = microSteps.get(length)?.inputs;
+    const rests = this.#active && ((trained: Tensor) => resting.has(trained));
+    const planned = planMicroStep(config, loaded.model, state, limits, length, rests, before);
     microSteps.set(length, planned);
     const [program] = await this.memory.compile([planned.plan]);
     this.#micro.set(length, program);

@@ -1,7 +1,6 @@
-// Twins of src/graph/operations/adamw.ts.
+// Twins of the gradient norm and of AdamW; see src/graph/operations/elementwise_update.ts.
 
-import { stepWords } from "../../src/graph/step_scalars.ts";
-import { type Dense, dense, stepFloat } from "./dense.ts";
+import { type Dense, dense } from "./dense.ts";
 
 /** (step, gradients...) to the norm [1] of all gradients together. */
 export function gradientNorm([_step, ...gradients]: Dense[], _: unknown): [Dense] {
@@ -19,12 +18,10 @@ export interface AdamW {
   group: { gradient: Dense; value: Dense; first: Dense; second: Dense };
 }
 
-/** (norm [1], step) and a flat group [N] to the new (value, gradient, first, second), each [N]. */
-export function adamw([norm, step]: Dense[], attributes: AdamW): [Dense, Dense, Dense, Dense] {
+/** (norm, (rate, 1 − β1ⁿ, sqrt(1 − β2ⁿ))) and a flat group [N] to the new (value, gradient, first, second), each [N]. */
+export function adamw([norm, scalars]: Dense[], attributes: AdamW): [Dense, Dense, Dense, Dense] {
   const { group, beta1, beta2, epsilon, weightDecay, maxNorm } = attributes;
-  const rate = stepFloat(step, stepWords.LEARNING_RATE);
-  const bias1 = stepFloat(step, stepWords.BIAS1);
-  const bias2Root = stepFloat(step, stepWords.BIAS2_ROOT);
+  const [rate, bias1, bias2Root] = scalars.data;
   const clip = maxNorm > 0 ? Math.min(1, maxNorm / (norm.data[0] + 1e-6)) : 1;
   const { shape } = group.value;
   const [value, first, second] = [dense(shape), dense(shape), dense(shape)];

@@ -15,7 +15,9 @@ import { batchInputs } from "../../src/model/forward.ts";
 import { declareModel } from "../../src/model/model.ts";
 import { loadWeights } from "../../src/model/weights.ts";
 import { microStepGraph, updateGraph } from "../../src/train/graphs.ts";
-import { groupParameters } from "../../src/train/parameters.ts";
+import { decays, groupParameters } from "../../src/train/parameters.ts";
+import { adamw } from "../../src/train/optimizers/adamw.ts";
+import { scalarsTensor, UpdateScalars } from "../../src/train/optimizers/scalars.ts";
 import { schedule } from "../../src/train/schedule.ts";
 import { sortByToken } from "../../src/train/trainer.ts";
 import { testDevice } from "../device.ts";
@@ -69,14 +71,27 @@ async function checkRun(baseFolder: string, folder: string, method: string, reco
       targets: /.*/,
     });
     const trained: Map<string, Tensor> = lora?.tensors ?? model.tensors;
-    const groups = groupParameters(trained, 0.01, device.limits);
+    const optimizer = adamw({
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-8,
+      warmupSteps: 0,
+      args: {},
+    });
+    const groups = groupParameters(
+      trained,
+      (name) => ({ optimizer, weightDecay: decays(name) ? 0.01 : 0, rateScale: 1 }),
+      device.limits,
+    );
+    const scalars = scalarsTensor(groups);
+    const updates = new UpdateScalars(groups);
     const state = { step: stepTensor(), statistics: statisticsTensor() };
     const inputs = batchInputs(batch, length);
     const { graph } = microStepGraph(model, inputs, state, device.limits, { recompute });
-    const settings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, maxGradNorm: 1 };
+    const updating = updateGraph({ groups, scalars, maxGradNorm: 1 }, state, device.limits);
     const [micro, update] = await memory.compile([
       plan("micro", graph, device.limits),
-      plan("update", updateGraph(groups, state, settings, device.limits), device.limits),
+      plan("update", updating, device.limits),
     ]);
     const base = await openSafetensors(host, baseFolder);
     await loadWeights(memory, model, base);
@@ -113,9 +128,6 @@ async function checkRun(baseFolder: string, folder: string, method: string, reco
           state.step,
           packStep({
             lossScale: 1 / count,
-            learningRate: rate,
-            bias1: 1 - 0.9 ** (step + 1),
-            bias2: 1 - 0.999 ** (step + 1),
             slot: step,
             microStep: 2 * step + i,
             seed: 1,
@@ -123,6 +135,7 @@ async function checkRun(baseFolder: string, folder: string, method: string, reco
         );
         micro.run();
       });
+      memory.write(scalars, updates.next(rate));
       update.run();
     }
     const [statistics] = await memory.read([{ tensor: state.statistics }]);

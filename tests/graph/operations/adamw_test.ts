@@ -2,12 +2,16 @@
 
 import { type Tensor, tensor } from "../../../src/graph/graph.ts";
 import { rowShards } from "../../../src/graph/limits.ts";
-import { adamw, gradientNorm } from "../../../src/graph/operations/adamw.ts";
+import {
+  elementwiseUpdate,
+  SCALARS_PER_ROW,
+} from "../../../src/graph/operations/elementwise_update.ts";
+import { gradientNorm } from "../../../src/graph/operations/gradient_norm.ts";
 import { statisticsTensor } from "../../../src/graph/step_scalars.ts";
 import * as twin from "../../reference/adamw.ts";
 import { type Dense, dense } from "../../reference/dense.ts";
 import { runGraph, testDevice, type Values } from "../../device.ts";
-import { compare, deviceTest, Source, stepInput } from "./check.ts";
+import { compare, constant, deviceTest, Source, stepInput } from "./check.ts";
 
 const members = ["value", "gradient", "first", "second"] as const;
 const roles = {
@@ -38,13 +42,14 @@ for (
       weightDecay: 0.01,
       maxNorm,
     };
-    const step = stepInput({
-      learningRate: 3e-3,
-      bias1: 1 - 0.9 ** 3,
-      bias2: 1 - 0.999 ** 3,
-      slot: 5,
-    });
-    const values = new Map<Tensor, Values>([[step.tensor, step.bits]]);
+    const step = stepInput({ slot: 5 });
+    const row = Float32Array.of(3e-3, 1 - 0.9 ** 3, Math.sqrt(1 - 0.999 ** 3), 0, 0, 0, 0, 0);
+    const scalars = constant([2, SCALARS_PER_ROW], Float32Array.of(...new Float32Array(8), ...row));
+    const values = new Map<Tensor, Values>([
+      [step.tensor, step.bits],
+      [scalars.tensor, scalars.bits],
+    ]);
+    const { beta1, beta2, epsilon, weightDecay } = settings;
     const groups = sizes.map((size) => {
       const tensors = {} as Record<typeof members[number], Tensor>;
       const before = {} as Record<typeof members[number], Dense>;
@@ -65,7 +70,22 @@ for (
       (graph) => {
         const norm = graph.call(gradientNorm, [step.tensor, ...gradients], { statistics, pieces });
         for (const { tensors: group } of groups) {
-          graph.add(adamw, [norm, step.tensor], { ...settings, group });
+          graph.add(elementwiseUpdate, [norm, scalars.tensor], {
+            rule: "adamw",
+            row: 1,
+            maxNorm,
+            value: group.value,
+            gradient: group.gradient,
+            states: [group.first, group.second],
+            constants: {
+              BETA1: beta1,
+              ONE_MINUS_BETA1: 1 - beta1,
+              BETA2: beta2,
+              ONE_MINUS_BETA2: 1 - beta2,
+              EPSILON: epsilon,
+              WEIGHT_DECAY: weightDecay,
+            },
+          });
         }
         return [
           norm,
@@ -77,10 +97,11 @@ for (
     );
     const inputs = [step.dense, ...groups.map(({ before }) => before.gradient)];
     const [wantedNorm] = twin.gradientNorm(inputs, {});
-    compare("norm", norm, wantedNorm.data, 8 * 2 ** -24);
-    compare("norm in the statistics", [rows[4 * 5 + 1]], norm, 0);
+    compare("not halted", [norm[1]], [0], 0);
+    compare("norm", [norm[0]], wantedNorm.data, 8 * 2 ** -24);
+    compare("norm in the statistics", [rows[4 * 5 + 1]], [norm[0]], 0);
     groups.forEach(({ before: group }, g) => {
-      const wanted = twin.adamw([wantedNorm, step.dense], { ...settings, group });
+      const wanted = twin.adamw([wantedNorm, dense([8], row)], { ...settings, group });
       wanted.forEach(({ data }, i) => {
         const label = `${members[i]} of group ${g}`;
         compare(label, found[4 * g + i], data, members[i] === "gradient" ? 0 : 8 * 2 ** -24);
