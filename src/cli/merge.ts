@@ -95,7 +95,7 @@ async function compareLosses(
   const device = await openDevice(host, engineOf(args.flags));
   try {
     const measure = async (settings: Config, adapterFolder?: string) => {
-      const session = await openInference(host, settings, device, adapterFolder);
+      const session = await openInference(host, settings, device, { adapterFolder });
       const batches = await sampleBatches(host, config, session.tokenizer, measuredBatches);
       const loss = await meanLoss(session, batches);
       session.memory.destroy();

@@ -85,7 +85,7 @@ export interface EndEvent {
   output_dir: string;
   wall_seconds: number;
   /** Why the run ended before its last step. */
-  ended_by?: "interrupt" | "early stopping";
+  ended_by?: "interrupt" | "early stopping" | "watchdog";
   /** The step of the model that was kept, when it is not the last one. */
   best_step?: number;
   /** What a run that goes on starts from, when it was interrupted. */

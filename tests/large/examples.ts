@@ -34,7 +34,7 @@ for (const name of names) {
     configFile: file,
     async after({ session, memory }) {
       const { config, loaded, tokenizer } = session;
-      trained = await score(questions, config, loaded.model, memory, tokenizer);
+      trained = await score(host, questions, config, loaded.model, memory, tokenizer);
     },
   });
   const seconds = ((performance.now() - start) / 1000).toFixed(0);
@@ -50,6 +50,7 @@ for (const name of names) {
   const plain = { load_in_4bit: undefined, load_in_8bit: undefined };
   const session = await openInference(host, { ...config, ...plain, ...merged }, device);
   const after = await score(
+    host,
     questions,
     { ...config, ...merged },
     session.model,

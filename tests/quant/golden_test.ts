@@ -14,6 +14,8 @@ import { batchInputs } from "../../src/model/forward.ts";
 import { loadWeights } from "../../src/model/weights.ts";
 import { microStepGraph, updateGraph } from "../../src/train/graphs.ts";
 import { groupParameters } from "../../src/train/parameters.ts";
+import { adamw } from "../../src/train/optimizers/adamw.ts";
+import { scalarsTensor, UpdateScalars } from "../../src/train/optimizers/scalars.ts";
 import { schedule } from "../../src/train/schedule.ts";
 import { loadModel } from "../../src/train/session.ts";
 import { denoHost } from "../../src/host/deno.ts";
@@ -81,14 +83,27 @@ for (const [name, settings] of Object.entries(runs)) {
       device.limits,
       length,
     );
-    const groups = groupParameters(lora!.tensors, 0.01, device.limits);
+    const optimizer = adamw({
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-8,
+      warmupSteps: 0,
+      args: {},
+    });
+    const groups = groupParameters(
+      lora!.tensors,
+      () => ({ optimizer, weightDecay: 0.01, rateScale: 1 }),
+      device.limits,
+    );
+    const scalars = scalarsTensor(groups);
+    const updates = new UpdateScalars(groups);
     const state = { step: stepTensor(), statistics: statisticsTensor() };
     const inputs = batchInputs(batches[0].input_ids.length, length);
     const { graph } = microStepGraph(model, inputs, state, device.limits, { recompute: true });
-    const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, maxGradNorm: 1 };
+    const updating = updateGraph({ groups, scalars, maxGradNorm: 1 }, state, device.limits);
     const [micro, update] = await memory.compile([
       plan("micro", graph, device.limits),
-      plan("update", updateGraph(groups, state, adam, device.limits), device.limits),
+      plan("update", updating, device.limits),
     ]);
     await loadWeights(memory, model, files!);
     files!.close();
@@ -119,9 +134,6 @@ for (const [name, settings] of Object.entries(runs)) {
           state.step,
           packStep({
             lossScale: 1 / count,
-            learningRate: rate,
-            bias1: 1 - 0.9 ** (step + 1),
-            bias2: 1 - 0.999 ** (step + 1),
             slot: step,
             microStep: 2 * step + i,
             seed: 1,
@@ -129,6 +141,7 @@ for (const [name, settings] of Object.entries(runs)) {
         );
         micro.run();
       });
+      memory.write(scalars, updates.next(rate));
       update.run();
     }
     const [statistics] = await memory.read([{ tensor: state.statistics }]);
