@@ -5,6 +5,7 @@ import { parseConfig } from "../config/config.ts";
 import { loadTokenizer } from "../data/tokenizer.ts";
 import { EftError } from "../errors.ts";
 import { mergedTensors } from "../export/merge.ts";
+import { describe } from "../export/model.ts";
 import { writeSafetensors } from "../files/safetensors.ts";
 import { leastLimits } from "../graph/limits.ts";
 import type { Host } from "../host/host.ts";
@@ -23,7 +24,7 @@ export async function mergeLora(host: Host, args: Arguments, terminal: Terminal)
   }
   const settings = { ...config, adapter: undefined, reinit_weights: false };
   const { model, files } = await loadModel(host, settings, leastLimits, 1, "infer");
-  const { files: adapter } = await openAdapter(host, adapterFolder, model);
+  const adapter = await openAdapter(host, adapterFolder, model, files);
   const partial = `${target}.partial`;
   await host.remove(partial);
   try {
@@ -37,7 +38,7 @@ export async function mergeLora(host: Host, args: Arguments, terminal: Terminal)
     for (const path of [...names, ...tokenizer.files]) {
       if (await host.kind(path) !== "file") continue;
       const name = path.slice(path.lastIndexOf("/") + 1);
-      await host.write(`${partial}/${name}`, await host.readText(path));
+      await host.write(`${partial}/${name}`, describe(name, await host.readText(path), model));
     }
     await host.rename(partial, target);
   } catch (error) {
@@ -45,7 +46,7 @@ export async function mergeLora(host: Host, args: Arguments, terminal: Terminal)
     throw error;
   }
   files!.close();
-  adapter.close();
+  adapter.files.close();
   terminal.say(`merged ${config.base_model} and ${adapterFolder} into ${target}`);
   terminal.event({ event: "end", output_dir: target });
 }

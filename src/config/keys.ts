@@ -2,6 +2,7 @@
 // A schema's error text says what was expected; defaults that depend on other keys are in rules.ts.
 import { z } from "zod";
 import { formatNames } from "../data/formats/index.ts";
+import { ADAPTER_KEYS } from "./adapter_keys.ts";
 
 export interface Key {
   schema: z.ZodType;
@@ -139,6 +140,7 @@ export const KEYS = {
     schema: flag.default(false),
     description: "LoRA on every linear layer but the output head.",
   },
+  ...ADAPTER_KEYS,
 
   micro_batch_size: { schema: integer(1).default(1), description: "Rows computed at once." },
   gradient_accumulation_steps: {

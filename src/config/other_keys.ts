@@ -23,6 +23,7 @@ const NOT_PYTHON = "it concerns Python libraries that Eft does not use";
 const ONE_DEVICE = "Eft trains on one GPU";
 const LOADING = "data is loaded without worker processes";
 const CACHE = "prepared data is not cached so far";
+const ON_HOST = "adapters are kept in 32-bit floats and merged without the GPU's memory";
 const AUTOMATIC = "Eft finds this out from the model";
 
 function same(reason: string, names: string): [string, string][] {
@@ -63,6 +64,7 @@ export const NO_EFFECT: ReadonlyMap<string, string> = new Map([
     `dataset_num_proc dataset_keep_in_memory dataloader_num_workers dataloader_pin_memory
     dataloader_prefetch_factor`,
   ),
+  ...same(ON_HOST, "lora_on_cpu relora_cpu_offload peft_autocast_adapter_dtype merge_method"),
   ...same(CACHE, "dataset_prepared_path num_dataset_shards_to_save"),
   ...same(
     AUTOMATIC,
@@ -74,7 +76,6 @@ export const NO_EFFECT: ReadonlyMap<string, string> = new Map([
 
 const QUANTIZED = "quantized base models are not supported yet; remove the line, and use " +
   "`adapter: lora` on the unquantized model";
-const RELORA = "ReLoRA is not supported yet; use `adapter: lora`";
 const PREFERENCE = "preference training is not supported yet; Eft does supervised fine-tuning";
 const PRETRAINING = "streaming of pretraining data is not supported yet; use `datasets` with " +
   "`type: completion`";
@@ -83,22 +84,13 @@ const PEFT = "this variant of LoRA is not supported yet; remove the line for pla
 /** Keys of Axolotl that are refused for now, with what to do instead where there is something. */
 const REFUSED: [string, string][] = [
   ...same(QUANTIZED, "load_in_4bit load_in_8bit gptq bnb_config_kwargs"),
-  ...same(
-    RELORA,
-    `relora relora_steps relora_warmup_steps relora_prune_method relora_prune_ratio
-    relora_cpu_offload jagged_restart_steps jagged_restart_warmup_steps
-    jagged_restart_anneal_steps`,
-  ),
   ...same(PREFERENCE, "rl rl_beta reward_model process_reward_model trl"),
   ...same(PRETRAINING, "pretraining_dataset streaming streaming_multipack_buffer_size"),
   ...same(
     PEFT,
-    `peft peft_use_dora peft_use_rslora peft_init_lora_weights peft_layers_to_transform
-    peft_layers_pattern peft_layer_replication peft_trainable_token_indices
-    peft_ensure_weight_tying peft_autocast_adapter_dtype`,
+    "peft peft_layer_replication peft_ensure_weight_tying",
   ),
   ["max_packed_sequence_len", "Axolotl removed it; use `sample_packing: true`"],
-  ["lora_modules_to_save", "training further modules in full beside LoRA is not supported yet"],
   ["group_by_length", "not supported yet; `sample_packing: true` avoids padding better"],
   ["deepspeed", `${ONE_DEVICE}; remove the line`],
   ["fsdp", `${ONE_DEVICE}; remove the line`],
@@ -114,8 +106,7 @@ const PLANNED = `
   model_quantization_config model_quantization_config_kwargs use_kernels use_onebitllms fp8
   gptq_groupsize gptq_model_v1 gptq_disable_exllama quantize_moe_experts qat quantization
   rope_scaling
-  lora_model_dir lora_target_parameters lora_fan_in_fan_out lora_rank_pattern lora_alpha_pattern
-  lora_on_cpu loraplus_lr_ratio loraplus_lr_embedding merge_lora merge_method
+  lora_target_parameters loraplus_lr_ratio loraplus_lr_embedding merge_lora
   unfrozen_parameters lisa_n_layers lisa_step_interval lisa_layers_attribute
   push_dataset_to_hub hf_use_auth_token dataset_shard_num dataset_shard_idx skip_prepare_dataset
   dataset_exact_deduplication shuffle_before_merging_datasets eval_sequence_len

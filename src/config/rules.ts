@@ -1,9 +1,10 @@
 // What keys demand of one another, and the defaults that depend on other keys.
 import type { z } from "zod";
+import { checkAdapter } from "./adapter_rules.ts";
 import type { Path } from "./document.ts";
 import type { configSchema } from "./keys.ts";
 
-type Parsed = z.output<typeof configSchema>;
+export type Parsed = z.output<typeof configSchema>;
 
 /** A checked configuration with every default filled in. */
 export interface Config extends Parsed {
@@ -56,11 +57,12 @@ export function checkRules(config: Parsed, written: ReadonlySet<string>): Proble
     report("min_sample_len", "`min_sample_len` is above `sequence_len`: no sample would be left.");
   }
   checkEvaluation(config, report);
-  if (config.adapter === "lora") checkLora(config, report);
+  if (config.adapter === "lora" && config.lora_model_dir === undefined) checkLora(config, report);
+  checkAdapter(config, written, report);
   return problems;
 }
 
-type Report = (key: string, message: string) => void;
+export type Report = (key: string, message: string) => void;
 
 function checkEvaluation(config: Parsed, report: Report) {
   if (config.test_datasets && config.val_set_size > 0) {

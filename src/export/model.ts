@@ -5,7 +5,9 @@ import { writeSafetensors } from "../files/safetensors.ts";
 import type { Memory } from "../gpu/program.ts";
 import type { Host } from "../host/host.ts";
 import type { LoadedModel } from "../train/session.ts";
+import type { Model } from "../model/model.ts";
 import { deviceTensor } from "./device_tensor.ts";
+import { mergingUnties } from "./merge.ts";
 
 /** Files of a model folder that describe it, beside weights and tokenizer. */
 const descriptions = ["config.json", "generation_config.json"];
@@ -18,14 +20,31 @@ export async function writeModel(
   config: Config,
 ): Promise<void> {
   const dtype = config.float32 ? "F32" : storedDtype;
-  const tensors = [...model.tensors].map(([name, tensor]) =>
-    deviceTensor(memory, name, tensor, tensor.dtype === "f32" ? dtype : storedDtype)
-  );
+  const { copies } = model.adaptation;
+  const named = new Map(model.tensors);
+  if (mergingUnties(model)) named.set("lm_head.weight", model.head);
+  const tensors = [...named].map(([name, base]) => {
+    const tensor = copies.get(name) ?? base;
+    return deviceTensor(memory, name, tensor, tensor.dtype === "f32" ? dtype : storedDtype);
+  });
   await writeSafetensors(host, `${folder}/model.safetensors`, tensors);
   for (const name of descriptions) {
     const path = `${config.base_model}/${name}`;
     if (await host.kind(path) === "file") {
-      await host.write(`${folder}/${name}`, await host.readText(path));
+      await host.write(`${folder}/${name}`, describe(name, await host.readText(path), model));
     }
   }
+}
+
+/** A description, with what the model's adapter has changed in it. */
+export function describe(name: string, text: string, model: Model): string {
+  if (name !== "config.json") return text;
+  const description = JSON.parse(text);
+  const changes: Record<string, unknown> = {};
+  if (mergingUnties(model)) changes.tie_word_embeddings = false;
+  if (description.vocab_size !== model.shape.vocabulary) {
+    changes.vocab_size = model.shape.vocabulary;
+  }
+  if (Object.keys(changes).length === 0) return text;
+  return JSON.stringify({ ...description, ...changes }, null, 2) + "\n";
 }

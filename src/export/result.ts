@@ -1,5 +1,5 @@
 // What a finished run writes: the adapter as PEFT reads it, or the whole model as transformers
-// reads it, with the tokenizer beside it.
+// reads it (ReLoRA's too, merged), with the tokenizer beside it.
 
 import type { Trainer } from "../train/trainer.ts";
 import type { OutputFolder } from "../train/output_folder.ts";
@@ -14,7 +14,8 @@ export async function writeResult(
   trainer: Trainer,
 ): Promise<void> {
   const { loaded, config, tokenizer } = trainer.session;
-  if (loaded.lora) await writeAdapter(host, output.folder, trainer.memory, loaded.lora, config);
+  trainer.relora?.finish();
+  if (loaded.lora && !trainer.relora) await writeAdapter(host, output.folder, trainer.memory, loaded.lora, config);
   else await writeModel(host, output.folder, trainer.memory, loaded, config);
   for (const path of tokenizer.files) {
     await output.write(path.slice(path.lastIndexOf("/") + 1), await host.readText(path));

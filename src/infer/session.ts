@@ -1,6 +1,7 @@
 // A model, its adapter and its tokenizer on a device, ready to answer.
 
 import { openAdapter } from "../adapter/load.ts";
+import { reloraSettings } from "../adapter/relora.ts";
 import type { Config } from "../config/config.ts";
 import { findFormat } from "../data/formats/index.ts";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts";
@@ -34,7 +35,8 @@ export async function openInference(
   device: Device,
   adapterFolder?: string,
 ): Promise<InferenceSession> {
-  const wantsAdapter = adapterFolder !== undefined || config.adapter === "lora";
+  const wantsAdapter = adapterFolder !== undefined ||
+    (config.adapter === "lora" && !reloraSettings(config));
   const trainedModel = !wantsAdapter &&
     await host.kind(`${config.output_dir}/model.safetensors`) === "file";
   const folder = trainedModel ? config.output_dir : config.base_model;
@@ -42,11 +44,11 @@ export async function openInference(
   const loaded = await loadModel(host, settings, device.limits, config.sequence_len, "infer");
   const memory = new Memory(device);
   const adapter = wantsAdapter
-    ? await openAdapter(host, adapterFolder ?? config.output_dir, loaded.model)
+    ? await openAdapter(host, adapterFolder ?? config.output_dir, loaded.model, loaded.files)
     : undefined;
   await loadWeights(memory, loaded.model, loaded.files!);
-  loaded.files!.close();
   await adapter?.load(memory);
+  loaded.files!.close();
   loaded.lora = adapter?.lora;
   const tokenizer = await loadTokenizer(
     host,

@@ -8,6 +8,7 @@ import { adamw, gradientNorm } from "../graph/operations/adamw.ts";
 import { chunkRows, headLoss, lossSum } from "../graph/operations/head_loss.ts";
 import { sizeOf } from "../graph/graph.ts";
 import { rowShards } from "../graph/limits.ts";
+import { headParts } from "../model/adapted.ts";
 import { type BatchInputs, forward } from "../model/forward.ts";
 import type { Model } from "../model/model.ts";
 import type { ParameterGroup } from "./parameters.ts";
@@ -55,12 +56,17 @@ function lossGraph(
   backward: boolean,
 ): LossGraph {
   const graph = new Graph();
-  const hidden = forward(graph, model, { inputs, dropoutStep: backward ? step : undefined });
-  const [rows, width] = hidden.shape;
-  const chunk = chunkRows(rows, model.shape.vocabulary, width, limits);
-  const losses = graph.call(headLoss, [hidden, model.head, inputs.targets, step], {
+  const options = { inputs, dropoutStep: backward ? step : undefined };
+  const hidden = forward(graph, model, options);
+  const { weight, lowRank, rows } = headParts(graph, model, hidden, options);
+  const rank = lowRank?.narrow.shape[1];
+  const chunk = chunkRows(hidden.shape[0], weight.shape[0], hidden.shape[1], limits, rank);
+  const extra = lowRank ? [lowRank.narrow, lowRank.up] : rows ? [rows.rows, rows.index] : [];
+  const losses = graph.call(headLoss, [hidden, weight, inputs.targets, step, ...extra], {
     chunk,
     backward,
+    lowRank: lowRank !== undefined,
+    rows: rows !== undefined,
   });
   graph.add(lossSum, [losses, step], { into: statistics });
   graph.result(losses);

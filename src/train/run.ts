@@ -1,6 +1,7 @@
 // A whole training run, from the text of a configuration to the files it leaves. The terminal and the
 // page call this one function and show what it reports.
 
+import { restartFactor } from "../adapter/relora.ts";
 import { type Config, type Override, parseConfig, resolvedYaml } from "../config/config.ts";
 import { windows } from "../data/batches.ts";
 import { EftError } from "../errors.ts";
@@ -174,7 +175,9 @@ async function loop(
   const { config, totalSteps, trainBatches } = session;
   const accumulation = config.gradient_accumulation_steps;
   const factor = schedule(config.lr_scheduler, warmupSteps(config, totalSteps));
-  const rate = (step: number) => config.learning_rate * factor(step, totalSteps);
+  const restarting = restartFactor(config);
+  const rate = (step: number) =>
+    config.learning_rate * factor(step, totalSteps) * restarting(step);
   const loggingSteps = config.logging_steps ??
     Math.max(Math.min(Math.trunc(0.005 * totalSteps), 10), 1);
   const evalEvery = evaluationInterval(config, totalSteps, trainBatches.steps(accumulation));
@@ -213,10 +216,11 @@ async function loop(
         step_ms: seconds * 1000 / results.length,
         tokens_per_second: intervalTokens / seconds,
         seconds_left: (totalSteps - step) * seconds / results.length,
+        ...(trainer.relora ? { num_lora_restarts: trainer.relora.restarts } : {}),
       };
       report(event);
-      const { loss, learning_rate, grad_norm } = event;
-      log.push({ epoch, step, loss, learning_rate, grad_norm });
+      const { loss, learning_rate, grad_norm, num_lora_restarts } = event;
+      log.push({ epoch, step, loss, learning_rate, grad_norm, num_lora_restarts });
     }
     busy += seconds;
     intervalTokens = 0;

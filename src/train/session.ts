@@ -1,6 +1,7 @@
 // Everything about a run that can be known without a device: data, model, adapter, graphs and the
 // memory they will take. `eft plan` stops here; training and inference go on from here.
 
+import { openAdapter, type OpenedAdapter } from "../adapter/load.ts";
 import { attachLora, type Lora, loraSettings } from "../adapter/lora.ts";
 import type { Config } from "../config/config.ts";
 import { Batches } from "../data/batches.ts";
@@ -29,6 +30,8 @@ export interface LoadedModel {
   /** Dtype of the weights in their file, for writing a full model back. */
   storedDtype: "F32" | "F16" | "BF16";
   lora: Lora | undefined;
+  /** The adapter that training goes on from (`lora_model_dir`). */
+  earlier?: OpenedAdapter;
 }
 
 /** A compiled shape of batch: its inputs, its plan, and where its losses are. */
@@ -92,8 +95,12 @@ export async function loadModel(
     return { dtype, trained: full };
   });
   if (files) { for (const [name, { shape }] of model.tensors) findTensor(files, name, shape); }
-  const lora = config.adapter === "lora" ? attachLora(model, loraSettings(config)) : undefined;
-  return { model, files, storedDtype, lora };
+  if (config.adapter !== "lora") return { model, files, storedDtype, lora: undefined };
+  if (config.lora_model_dir !== undefined) {
+    const earlier = await openAdapter(host, config.lora_model_dir, model, files);
+    return { model, files, storedDtype, lora: earlier.lora, earlier };
+  }
+  return { model, files, storedDtype, lora: attachLora(model, loraSettings(config)) };
 }
 
 async function readShape(host: Host, folder: string): Promise<ModelShape> {
@@ -126,6 +133,7 @@ export async function prepareSession(
     return await buildSession(host, config, limits, loaded);
   } catch (error) {
     loaded.files?.close();
+    loaded.earlier?.files.close();
     throw error;
   }
 }
@@ -211,6 +219,11 @@ async function buildSession(
     notes.push(
       `sequence_len ${config.sequence_len} is more than the ${model.shape.positions} positions ` +
         "that this model was trained for; expect poor results beyond those.",
+    );
+  }
+  if (loaded.earlier) {
+    notes.push(
+      `lora_model_dir: rank, alpha, dropout and targets are those of ${config.lora_model_dir}.`,
     );
   }
   return {

@@ -4,7 +4,8 @@ import type { AccumulationWindow, Batch } from "../data/batches.ts";
 import type { Device } from "../gpu/device.ts";
 import { Memory, type Program } from "../gpu/program.ts";
 import { packStep, STATISTICS_ROWS } from "../graph/step_scalars.ts";
-import { initializeLora } from "../adapter/lora.ts";
+import { initializeAdapter } from "../adapter/initialize.ts";
+import { Relora, reloraSettings } from "../adapter/relora.ts";
 import { initializeWeights, loadWeights } from "../model/weights.ts";
 import type { BatchPlan, Session } from "./session.ts";
 import { planMicroStep } from "./session.ts";
@@ -22,11 +23,14 @@ export class Trainer {
   readonly session: Session;
   readonly memory: Memory;
   readonly device: Device;
+  relora: Relora | undefined;
   readonly #micro = new Map<number, Program>();
   readonly #evaluate = new Map<number, Program>();
   #update!: Program;
   #microSteps = 0;
   #optimizerSteps = 0;
+  /** Updates since the moments began. */
+  #updates = 0;
   /** Steps whose results are still on the device. */
   #unread = 0;
   readonly #inFlight: Promise<unknown>[] = [];
@@ -58,12 +62,21 @@ export class Trainer {
     });
     trainer.#update = programs[programs.length - 1];
 
-    const { model, files, lora } = session.loaded;
+    const { model, files, lora, earlier } = session.loaded;
+    const { config } = session;
     if (files) {
       await loadWeights(memory, model, files, (done, total) => progress("weights", done, total));
-      files.close();
-    } else initializeWeights(memory, model, session.config.seed);
-    if (lora) initializeLora(memory, lora, session.config.seed);
+    } else initializeWeights(memory, model, config.seed);
+    if (earlier) await earlier.load(memory);
+    else if (lora) await initializeAdapter(memory, lora, config.seed);
+    files?.close();
+    const relora = reloraSettings(config);
+    if (lora && relora) {
+      trainer.relora = await Relora.create(memory, lora, session.groups, relora, {
+        seed: config.seed,
+        limits: session.limits,
+      });
+    }
     for (const { gradient, first, second } of session.groups) {
       for (const tensor of [gradient, first, second]) memory.clear(tensor);
     }
@@ -80,8 +93,13 @@ export class Trainer {
   async step(window: AccumulationWindow, learningRate: number): Promise<void> {
     const { session, memory } = this;
     const { adam_beta1: beta1, adam_beta2: beta2, seed } = session.config;
-    const n = ++this.#optimizerSteps;
-    const slot = (n - 1) % STATISTICS_ROWS;
+    const slot = this.#optimizerSteps % STATISTICS_ROWS;
+    if (this.relora?.isDue(this.#optimizerSteps)) {
+      await this.relora.restart();
+      if (this.relora.settings.pruning.method === "zero") this.#updates = 0;
+    }
+    this.#optimizerSteps++;
+    const n = ++this.#updates;
     memory.write(session.state.statistics, new Float32Array(4), slot * 16);
     for (const batch of window.batches) {
       const program = await this.#microProgram(batch.length);

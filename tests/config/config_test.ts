@@ -49,6 +49,10 @@ Deno.test("defaults are Axolotl's", () => {
     train_on_inputs: false,
     lora_dropout: 0,
     lora_target_linear: false,
+    lora_fan_in_fan_out: false,
+    peft_use_rslora: false,
+    peft_use_dora: false,
+    relora: false,
     micro_batch_size: 1,
     gradient_accumulation_steps: 1,
     batch_size: 1,
@@ -218,9 +222,8 @@ Deno.test("what does not work yet is refused with the reason, unless it is off",
   fails("adapter: qlora", /c\.yml:6:10: `adapter: qlora`: QLoRA is not supported yet; use `lora`/);
   fails("adapter: full", /leave `adapter` empty/);
   fails("rl: dpo", /preference training is not supported yet/);
-  fails("relora_steps: 150", /ReLoRA is not supported yet/);
+  fails("peft_layer_replication: [[0, 1]]", /variant of LoRA is not supported yet/);
   fails("neftune_noise_alpha: 5", /is a key of Axolotl: not supported yet\./);
-  fails("lora_modules_to_save: [lm_head]", /further modules/);
   fails("optimizer: adamw_bnb_8bit", /`optimizer: adamw_bnb_8bit`: use `adamw_torch`/);
   fails("special_tokens: {additional_special_tokens: [x]}", /adding tokens is not supported/);
   parse("gptq: false\nrl:\nneftune_noise_alpha:\npeft_use_dora: false\nlora_modules_to_save: []\n");
