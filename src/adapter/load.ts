@@ -6,7 +6,7 @@ import { openSafetensors, type SafetensorsSet, type TensorEntry } from "../files
 import type { Memory } from "../gpu/program.ts";
 import type { Host } from "../host/host.ts";
 import type { Model } from "../model/model.ts";
-import { findTensor } from "../model/weights.ts";
+import { findRows } from "../model/weights.ts";
 import { RandomStream } from "../random.ts";
 import { writeWeight } from "./base_weight.ts";
 import { prepareFrozen, startFromWeight } from "./initialize.ts";
@@ -67,6 +67,17 @@ export async function openAdapter(
     throw new EftError("model", `The adapter changes ${stranger}, which the model lacks.`, {
       file: files.files[0],
     });
+  }
+  for (const [name, entry] of baseEntries) {
+    const shape = model.tensors.get(name)?.shape;
+    if (shape && shape.join() !== entry.shape.join()) {
+      throw new EftError(
+        "model",
+        `${name} has ${entry.shape[0]} rows in the adapter and ${shape[0]} in the model: tokens ` +
+          "were added to it. Add the same `tokens` and `special_tokens` to the configuration.",
+        { file: files.files[0] },
+      );
+    }
   }
   const unconverted = changesBase(settings);
   if (settings.initialization?.kind === "pissa_niter") {
@@ -166,7 +177,7 @@ async function convertedValues(
   const values = await plain(name);
   if (!module || module.kind === "embedding") return values;
   const { weight, rank, lowRank } = module;
-  const entry = findTensor(base, weight.name, weight.shape);
+  const entry = findRows(base, weight);
   const start = startFromWeight(
     bytesToF32(await entry.read(), entry.dtype),
     weight.shape,
@@ -214,4 +225,19 @@ export function transposed(
     for (let j = 0; j < columns; j++) turned[j * rows + i] = values[i * columns + j];
   }
   return turned;
+}
+
+/** Rows of the largest table of embeddings in an adapter's file, 0 where there is none. */
+export async function adapterRows(host: Host, folder: string): Promise<number> {
+  const path = `${folder}/adapter_model.safetensors`;
+  if (await host.kind(path) !== "file") return 0;
+  const files = await openSafetensors(host, path);
+  files.close();
+  let rows = 0;
+  for (const [name, { shape }] of files.tensors) {
+    if (/\.(embed_tokens|lm_head)\.(base_layer\.)?weight$/.test(name)) {
+      rows = Math.max(rows, shape[0]);
+    }
+  }
+  return rows;
 }

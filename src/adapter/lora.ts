@@ -48,6 +48,8 @@ export interface Lora {
   rows: (TokenRows & { base: Tensor })[];
   /** Start values of A and B that were taken out of the base, by name; `initializeAdapter` sets it. */
   startValues: Map<string, Float32Array>;
+  /** Tables of the base that have rows for new tokens, by the names they get in the file. */
+  grownTables: Map<string, Tensor>;
 }
 
 /** Adds what the settings ask for to the model. Throws when a name fits nothing. */
@@ -61,6 +63,7 @@ export function attachLora(model: Model, settings: LoraSettings): Lora {
     copies: [],
     rows: [],
     startValues: new Map(),
+    grownTables: new Map(),
   };
   const chosen = chooseModules(model, settings);
   lora.targetModules = targetNames(model, settings, chosen);

@@ -62,6 +62,10 @@ export const SPECIAL_TOKEN_KEYS = {
   eos_token: { schema: text.optional(), description: "Ends a sequence." },
   pad_token: { schema: text.optional(), description: "Fills up rows." },
   unk_token: { schema: text.optional(), description: "Stands for what the vocabulary lacks." },
+  additional_special_tokens: {
+    schema: texts.optional(),
+    description: "Special tokens that have none of these roles.",
+  },
 } satisfies Record<string, Key>;
 
 const dataset = z.object(schemas(DATASET_KEYS), {
@@ -79,7 +83,16 @@ export const KEYS = {
   special_tokens: {
     schema: z.object(schemas(SPECIAL_TOKEN_KEYS), { error: "a mapping like {pad_token: ...}" })
       .optional(),
-    description: "Special tokens, by their text in the vocabulary.",
+    description: "Special tokens by their text; those that are new are added.",
+  },
+  tokens: { schema: texts.optional(), description: "Texts that are added as tokens." },
+  resize_token_embeddings_to_32x: {
+    schema: flag.default(false),
+    description: "Give the embedding a multiple of 32 rows.",
+  },
+  mean_resizing_embeddings: {
+    schema: flag.default(false),
+    description: "Rows of new tokens start as the mean of the others, not at random.",
   },
   reinit_weights: {
     schema: flag.default(false),

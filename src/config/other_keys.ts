@@ -100,8 +100,7 @@ const REFUSED: [string, string][] = [
 /** The other keys of Axolotl, known by name only. */
 const PLANNED = `
   base_model_config cls_model_config model_revision tokenizer_use_mistral_common processor_type
-  processor_kwargs model_config model_kwargs tokens added_tokens_overrides
-  resize_token_embeddings_to_32x shrink_embeddings mean_resizing_embeddings
+  processor_kwargs model_config model_kwargs added_tokens_overrides shrink_embeddings
   embeddings_skip_upcast fix_untrained_tokens max_memory gpu_memory_limit
   model_quantization_config model_quantization_config_kwargs use_kernels use_onebitllms fp8
   gptq_groupsize gptq_model_v1 gptq_disable_exllama quantize_moe_experts qat quantization
@@ -156,9 +155,7 @@ export const DATASET_NOT_YET: ReadonlyMap<string, string> = new Map([
   ),
 ]);
 
-export const SPECIAL_TOKENS_NOT_YET: ReadonlyMap<string, string> = new Map([
-  ["additional_special_tokens", "adding tokens is not supported yet"],
-]);
+export const SPECIAL_TOKENS_NOT_YET: ReadonlyMap<string, string> = new Map();
 
 const ADAMW = "use `adamw_torch`, the same AdamW with 32-bit moments";
 const OPTIMIZER = "it is not supported yet; use `adamw_torch`";

@@ -20,6 +20,11 @@ export function readbackBytes(tensors: Iterable<Tensor>): number {
 
 const held: Record<string, Dtype> = { f32: "F32", f16: "F16", bf16: "BF16" };
 
+/** The type that a tensor is written in without any conversion. */
+export function heldDtype(tensor: Tensor): Dtype {
+  return held[tensor.dtype];
+}
+
 /** A tensor to be written as `dtype`; only f32 is converted, other types are written as they are. */
 export function deviceTensor(
   memory: Memory,

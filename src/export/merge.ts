@@ -6,7 +6,7 @@ import type { AdaptedModule } from "../adapter/lora.ts";
 import { bytesToF32, type Dtype, f32ToBytes } from "../files/dtype.ts";
 import type { SafetensorsSet, TensorEntry, TensorToWrite } from "../files/safetensors.ts";
 import type { Model } from "../model/model.ts";
-import { findTensor } from "../model/weights.ts";
+import { findRows } from "../model/weights.ts";
 
 /** Elements of a weight that are merged at once. */
 const pieceElements = 2 ** 21;
@@ -32,15 +32,12 @@ export function mergedTensors(
 ): TensorToWrite[] {
   const { lora } = adapter;
   const modules = new Map(lora.modules.map((module) => [`${module.path}.weight`, module]));
-  const names = [...model.tensors].map(([name, { shape }]) => ({ name, source: name, shape }));
-  if (mergingUnties(model)) {
-    const source = "model.embed_tokens.weight";
-    names.push({ name: "lm_head.weight", source, shape: model.embedding.shape });
-  }
-  return names.map(({ name, source, shape }) => {
-    const entry = adapter.baseEntries.get(source) ?? findTensor(base, source, shape);
+  const tensors = new Map(model.tensors);
+  if (mergingUnties(model)) tensors.set("lm_head.weight", model.head);
+  return [...tensors].map(([name, tensor]) => {
+    const entry = adapter.baseEntries.get(tensor.name) ?? findRows(base, tensor);
     const dtype = entry.dtype as Dtype;
-    const written = { name, dtype, shape: [...shape] };
+    const written = { name, dtype, shape: [...tensor.shape] };
     const copy = model.adaptation.copies.get(name);
     if (copy) {
       return {

@@ -11,7 +11,7 @@ import { type TensorToWrite, writeSafetensors } from "../files/safetensors.ts";
 import type { Memory } from "../gpu/program.ts";
 import type { Tensor } from "../graph/graph.ts";
 import type { Host } from "../host/host.ts";
-import { deviceTensor } from "./device_tensor.ts";
+import { deviceTensor, heldDtype } from "./device_tensor.ts";
 
 export async function writeAdapter(
   host: Host,
@@ -23,6 +23,9 @@ export async function writeAdapter(
   const tensors = [...lora.tensors].map(([name, tensor]) =>
     adapterTensor(memory, lora, name, tensor)
   );
+  for (const [name, table] of lora.grownTables) {
+    tensors.push(deviceTensor(memory, name, table, heldDtype(table)));
+  }
   await writeSafetensors(host, `${folder}/adapter_model.safetensors`, tensors);
   const { settings, targetModules, startValues } = lora;
   await host.write(

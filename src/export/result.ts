@@ -18,6 +18,7 @@ export async function writeResult(
   if (loaded.lora && !trainer.relora) await writeAdapter(host, output.folder, trainer.memory, loaded.lora, config);
   else await writeModel(host, output.folder, trainer.memory, loaded, config);
   for (const path of tokenizer.files) {
-    await output.write(path.slice(path.lastIndexOf("/") + 1), await host.readText(path));
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    await output.write(name, tokenizer.rewritten.get(name) ?? await host.readText(path));
   }
 }

@@ -1,10 +1,10 @@
 // A model, its adapter and its tokenizer on a device, ready to answer.
 
-import { openAdapter } from "../adapter/load.ts";
+import { adapterRows, openAdapter } from "../adapter/load.ts";
 import { reloraSettings } from "../adapter/relora.ts";
 import type { Config } from "../config/config.ts";
 import { findFormat } from "../data/formats/index.ts";
-import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts";
+import { configuredTokenizer, type Tokenizer } from "../data/tokenizer.ts";
 import type { Device } from "../gpu/device.ts";
 import { Memory } from "../gpu/program.ts";
 import type { Host } from "../host/host.ts";
@@ -41,7 +41,15 @@ export async function openInference(
     await host.kind(`${config.output_dir}/model.safetensors`) === "file";
   const folder = trainedModel ? config.output_dir : config.base_model;
   const settings = { ...config, base_model: folder, adapter: undefined, reinit_weights: false };
-  const loaded = await loadModel(host, settings, device.limits, config.sequence_len, "infer");
+  const rows = () => wantsAdapter ? adapterRows(host, adapterFolder ?? config.output_dir) : zero;
+  const loaded = await loadModel(
+    host,
+    settings,
+    device.limits,
+    config.sequence_len,
+    "infer",
+    rows,
+  );
   const memory = new Memory(device);
   const adapter = wantsAdapter
     ? await openAdapter(host, adapterFolder ?? config.output_dir, loaded.model, loaded.files)
@@ -50,11 +58,7 @@ export async function openInference(
   await adapter?.load(memory);
   loaded.files!.close();
   loaded.lora = adapter?.lora;
-  const tokenizer = await loadTokenizer(
-    host,
-    config.tokenizer_config ?? config.base_model,
-    config.special_tokens,
-  );
+  const tokenizer = await configuredTokenizer(host, config);
   const generation = await readGenerationConfig(host, folder);
   const stopTokens = stopTokensOf(loaded.model, tokenizer);
   for (const token of generation.endTokens) stopTokens.add(token);
@@ -74,6 +78,8 @@ export function stopTokensOf(model: Model, tokenizer: Tokenizer): Set<number> {
   if (tokenizer.eosId !== undefined) stops.add(tokenizer.eosId);
   return stops;
 }
+
+const zero = Promise.resolve(0);
 
 /** The tokens of a question, put as the training data puts it. */
 export function promptTokens(config: Config, tokenizer: Tokenizer, question: string): number[] {

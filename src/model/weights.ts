@@ -5,8 +5,9 @@ import { EftError } from "../errors.ts";
 import { bytesToF32, type Dtype, f32ToBf16 } from "../files/dtype.ts";
 import type { SafetensorsSet, TensorEntry } from "../files/safetensors.ts";
 import type { Memory } from "../gpu/program.ts";
-import { bytesOf, type DType, sizeOf } from "../graph/graph.ts";
+import { bytesPerElement, type DType, sizeOf, type Tensor } from "../graph/graph.ts";
 import { RandomStream } from "../random.ts";
+import { fillNewRows, isGrown } from "../adapter/new_tokens.ts";
 import { ropeTable } from "./architecture.ts";
 import type { Model } from "./model.ts";
 
@@ -57,16 +58,24 @@ export function findTensor(
   return entry;
 }
 
+/** The same for a tensor of the model, which may have rows for new tokens that the file lacks. */
+export function findRows(files: SafetensorsSet, tensor: Tensor): TensorEntry {
+  const { name, shape } = tensor;
+  const entry = files.tensors.get(name) ?? files.tensors.get(name.replace(/^model\./, ""));
+  return entry && isGrown(tensor, entry) ? entry : findTensor(files, name, shape);
+}
+
 /** Loads every tensor of a model; `progress` hears of bytes done and bytes in all. */
 export async function loadWeights(
   memory: Memory,
   model: Model,
   files: SafetensorsSet,
   progress: (done: number, total: number) => void = () => {},
+  newRows: { mean: boolean; seed: number } = { mean: true, seed: 0 },
 ): Promise<void> {
-  const entries = [...model.tensors].map(([name, tensor]) => ({
+  const entries = [...model.tensors.values()].map((tensor) => ({
     tensor,
-    entry: findTensor(files, name, tensor.shape),
+    entry: findRows(files, tensor),
   }));
   const total = entries.reduce((sum, { entry }) => sum + entry.bytes, 0);
   let done = 0;
@@ -75,8 +84,8 @@ export async function loadWeights(
     for (let offset = 0; offset < entry.bytes; offset += pieceBytes) {
       const length = Math.min(pieceBytes, entry.bytes - offset);
       const data = convert(await entry.read(offset, length), entry.dtype, tensor.dtype);
-      const elements = offset / (entry.bytes / sizeOf(tensor));
-      memory.write(tensor, wholeWords(data), elements * (bytesOf(tensor) / sizeOf(tensor)));
+      const elements = offset / (entry.bytes / sizeOf(entry));
+      memory.write(tensor, wholeWords(data), elements * bytesPerElement(tensor.dtype));
       done += length;
       waiting += data.byteLength;
       if (waiting > inFlightBytes) {
@@ -86,6 +95,7 @@ export async function loadWeights(
     }
     progress(done, total);
   }
+  await fillNewRows(memory, model, files, findRows, newRows);
   memory.device.check();
   memory.write(model.rope, ropeTable(model.shape, model.rope.shape[0]));
 }

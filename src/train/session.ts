@@ -1,12 +1,13 @@
 // Everything about a run that can be known without a device: data, model, adapter, graphs and the
 // memory they will take. `eft plan` stops here; training and inference go on from here.
 
+import { checkNewTokens, embeddingRows } from "../adapter/new_tokens.ts";
 import { openAdapter, type OpenedAdapter } from "../adapter/load.ts";
 import { attachLora, type Lora, loraSettings } from "../adapter/lora.ts";
 import type { Config } from "../config/config.ts";
 import { Batches } from "../data/batches.ts";
 import { type Prepared, prepareData } from "../data/prepare.ts";
-import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts";
+import { configuredTokenizer, type Tokenizer } from "../data/tokenizer.ts";
 import { EftError } from "../errors.ts";
 import { readbackBytes } from "../export/device_tensor.ts";
 import { openSafetensors, type SafetensorsSet } from "../files/safetensors.ts";
@@ -18,7 +19,7 @@ import type { Host } from "../host/host.ts";
 import { type ModelShape, readModelShape } from "../model/architecture.ts";
 import { type BatchInputs, batchInputs } from "../model/forward.ts";
 import { declareModel, type Model } from "../model/model.ts";
-import { findTensor, heldAs } from "../model/weights.ts";
+import { findRows, findTensor, heldAs } from "../model/weights.ts";
 import { evaluationGraph, microStepGraph, type StepState, updateGraph } from "./graphs.ts";
 import { groupParameters, type ParameterGroup } from "./parameters.ts";
 
@@ -69,9 +70,11 @@ export async function loadModel(
   limits: Limits,
   positions: number,
   purpose: "train" | "infer" = "train",
+  wantedRows: () => Promise<number> = () => Promise.resolve(0),
 ): Promise<LoadedModel> {
   const folder = config.base_model;
-  const shape = await readShape(host, folder);
+  const stored = await readShape(host, folder);
+  const shape = { ...stored, vocabulary: Math.max(stored.vocabulary, await wantedRows()) };
   if (shape.slidingWindow !== undefined && positions > shape.slidingWindow) {
     throw new EftError(
       "config",
@@ -84,7 +87,7 @@ export async function loadModel(
   let storedDtype: LoadedModel["storedDtype"] = "F32";
   if (files) {
     const embedding = findTensor(files, "model.embed_tokens.weight", [
-      shape.vocabulary,
+      stored.vocabulary,
       shape.width,
     ]);
     if (embedding.dtype === "BF16" || embedding.dtype === "F16") storedDtype = embedding.dtype;
@@ -94,13 +97,28 @@ export async function loadModel(
     const dtype = entry && !config.float32 ? heldAs(entry, full, limits.f16) : "f32";
     return { dtype, trained: full };
   });
-  if (files) { for (const [name, { shape }] of model.tensors) findTensor(files, name, shape); }
+  if (files) { for (const tensor of model.tensors.values()) findRows(files, tensor); }
   if (config.adapter !== "lora") return { model, files, storedDtype, lora: undefined };
   if (config.lora_model_dir !== undefined) {
     const earlier = await openAdapter(host, config.lora_model_dir, model, files);
     return { model, files, storedDtype, lora: earlier.lora, earlier };
   }
-  return { model, files, storedDtype, lora: attachLora(model, loraSettings(config)) };
+  const lora = attachLora(model, loraSettings(config));
+  if (shape.vocabulary > stored.vocabulary) keepGrownTables(model, lora);
+  return { model, files, storedDtype, lora };
+}
+
+/** Tables with new rows go into the adapter's files, as in PEFT, unless a trained copy does. */
+function keepGrownTables(model: Model, lora: Lora): void {
+  for (const module of ["model.embed_tokens", "lm_head"]) {
+    const table = model.tensors.get(`${module}.weight`);
+    if (!table || model.adaptation.copies.has(table.name)) continue;
+    const adapted = lora.modules.some(({ path }) => path === module);
+    lora.grownTables.set(
+      `base_model.model.${module}.${adapted ? "base_layer." : ""}weight`,
+      table,
+    );
+  }
 }
 
 async function readShape(host: Host, folder: string): Promise<ModelShape> {
@@ -128,9 +146,17 @@ export async function prepareSession(
   limits: Limits,
 ): Promise<Session> {
   // Read the small files first: a mistake in them should not wait for the data.
-  const loaded = await loadModel(host, config, limits, config.sequence_len);
+  let tokenizer: Tokenizer | undefined;
+  const loaded = await loadModel(host, config, limits, config.sequence_len, "train", async () => {
+    tokenizer = await configuredTokenizer(host, config);
+    checkNewTokens(config, tokenizer.added);
+    const { added, vocabSize } = tokenizer;
+    return added.length > 0 || config.resize_token_embeddings_to_32x
+      ? embeddingRows(config, vocabSize)
+      : 0;
+  });
   try {
-    return await buildSession(host, config, limits, loaded);
+    return await buildSession(host, config, limits, loaded, tokenizer!);
   } catch (error) {
     loaded.files?.close();
     loaded.earlier?.files.close();
@@ -143,12 +169,8 @@ async function buildSession(
   config: Config,
   limits: Limits,
   loaded: LoadedModel,
+  tokenizer: Tokenizer,
 ): Promise<Session> {
-  const tokenizer = await loadTokenizer(
-    host,
-    config.tokenizer_config ?? config.base_model,
-    config.special_tokens,
-  );
   const { model, lora } = loaded;
   if (tokenizer.vocabSize > model.shape.vocabulary) {
     throw new EftError(
@@ -220,6 +242,10 @@ async function buildSession(
       `sequence_len ${config.sequence_len} is more than the ${model.shape.positions} positions ` +
         "that this model was trained for; expect poor results beyond those.",
     );
+  }
+  if (tokenizer.added.length > 0) {
+    const list = tokenizer.added.map(({ id, content }) => `${content} (${id})`).join(", ");
+    notes.push(`New tokens: ${list}. The model now embeds ${model.shape.vocabulary}.`);
   }
   if (loaded.earlier) {
     notes.push(

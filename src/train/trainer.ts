@@ -65,7 +65,9 @@ export class Trainer {
     const { model, files, lora, earlier } = session.loaded;
     const { config } = session;
     if (files) {
-      await loadWeights(memory, model, files, (done, total) => progress("weights", done, total));
+      const hear = (done: number, total: number) => progress("weights", done, total);
+      const newRows = { mean: config.mean_resizing_embeddings, seed: config.seed };
+      await loadWeights(memory, model, files, hear, newRows);
     } else initializeWeights(memory, model, config.seed);
     if (earlier) await earlier.load(memory);
     else if (lora) await initializeAdapter(memory, lora, config.seed);

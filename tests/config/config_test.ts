@@ -53,6 +53,8 @@ Deno.test("defaults are Axolotl's", () => {
     peft_use_rslora: false,
     peft_use_dora: false,
     relora: false,
+    resize_token_embeddings_to_32x: false,
+    mean_resizing_embeddings: false,
     micro_batch_size: 1,
     gradient_accumulation_steps: 1,
     batch_size: 1,
@@ -225,7 +227,6 @@ Deno.test("what does not work yet is refused with the reason, unless it is off",
   fails("peft_layer_replication: [[0, 1]]", /variant of LoRA is not supported yet/);
   fails("neftune_noise_alpha: 5", /is a key of Axolotl: not supported yet\./);
   fails("optimizer: adamw_bnb_8bit", /`optimizer: adamw_bnb_8bit`: use `adamw_torch`/);
-  fails("special_tokens: {additional_special_tokens: [x]}", /adding tokens is not supported/);
   parse("gptq: false\nrl:\nneftune_noise_alpha:\npeft_use_dora: false\nlora_modules_to_save: []\n");
   const dataset = (type: string) => failure(BASE.replace("alpaca", type)).text;
   ok(

@@ -1,13 +1,14 @@
 // Runs an example of examples/tiny into a temporary folder and asks the held-out questions: before,
 // after, and of the files that the run left (merged where they are an adapter's).
 
-import { denoHost } from "../src/host/deno.ts";
-import { openDevice } from "../src/gpu/device.ts";
-import { parseConfig, parseOverrides } from "../src/config/config.ts";
-import { readQuestions, score, type Scored } from "../src/infer/heldout.ts";
-import { openInference } from "../src/infer/session.ts";
-import type { EndEvent } from "../src/train/events.ts";
-import { runTraining } from "../src/train/run.ts";
+import { denoHost } from "../../src/host/deno.ts";
+import { openDevice } from "../../src/gpu/device.ts";
+import { parseConfig, parseOverrides } from "../../src/config/config.ts";
+import { readQuestions, score, type Scored } from "../../src/infer/heldout.ts";
+import { openInference } from "../../src/infer/session.ts";
+import type { EndEvent } from "../../src/train/events.ts";
+import { runTraining } from "../../src/train/run.ts";
+import type { Trainer } from "../../src/train/trainer.ts";
 
 export interface ExampleResult {
   before: Scored;
@@ -21,10 +22,9 @@ export async function runExample(file: string, folder: string): Promise<ExampleR
   const host = denoHost();
   const questions = await readQuestions(host, "public/data/town-heldout.jsonl");
   const configText = await host.readText(file);
-  const overrides = parseOverrides([`--output_dir=${folder}`]);
+  const { overrides } = parseOverrides([`--output_dir=${folder}`]);
   const scores: Scored[] = [];
-  const ask = async (trainer: Parameters<NonNullable<Parameters<typeof runTraining>[1]["after"]>>[0]) => {
-    const { session, memory } = trainer;
+  const ask = async ({ session, memory }: Trainer) => {
     const { config, loaded, tokenizer } = session;
     scores.push(await score(questions, config, loaded.model, memory, tokenizer));
   };
