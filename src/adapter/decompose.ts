@@ -48,9 +48,7 @@ export function leadingSingular(W: ArrayLike<number>, m: number, n: number, r: n
   const long = order.map((i) => vectors[i].map((value) => value / (sizes[i] || 1)));
   const short = order.map((i) => turned[i]);
   const values = order.map((i) => sizes[i]);
-  return tall
-    ? { left: long, values, right: short }
-    : { left: short, values, right: long };
+  return tall ? { left: long, values, right: short } : { left: short, values, right: long };
 }
 
 /**

@@ -21,7 +21,9 @@ const streamsOfStart = 0x4_0000;
 export async function initializeAdapter(memory: Memory, lora: Lora, seed: number): Promise<void> {
   drawLowRank(memory, lora, seed);
   await prepareFrozen(memory, lora);
-  for (const { base, copy } of lora.copies) memory.write(copy, floats(await readWeight(memory, base)));
+  for (const { base, copy } of lora.copies) {
+    memory.write(copy, floats(await readWeight(memory, base)));
+  }
   for (const { base, rows, tokens } of lora.rows) {
     const table = await readWeight(memory, base);
     const C = base.shape[1];

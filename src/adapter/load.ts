@@ -102,8 +102,7 @@ export async function openAdapter(
   lora.targetModules = namesOrPattern(targets);
   lora.settings = { ...whole, initialization: undefined };
 
-  const entryOf = (name: string) =>
-    files.tensors.get(name) ?? files.tensors.get(`${name}.weight`); // older magnitude vectors
+  const entryOf = (name: string) => files.tensors.get(name) ?? files.tensors.get(`${name}.weight`); // older magnitude vectors
   for (const [name, { shape }] of lora.tensors) {
     const entry = entryOf(name);
     const expected = lora.transposed.has(name) ? [...shape].reverse() : [...shape];

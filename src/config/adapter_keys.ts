@@ -96,7 +96,8 @@ export const ADAPTER_KEYS = {
   relora_prune_method: {
     schema: z.enum(["magnitude", "random", "reset"], { error: "one of magnitude, random, reset" })
       .optional(),
-    description: "What a restart of ReLoRA takes from the optimizer's moments; by default magnitude.",
+    description:
+      "What a restart of ReLoRA takes from the optimizer's moments; by default magnitude.",
   },
   relora_prune_ratio: {
     schema: ratio.optional(),

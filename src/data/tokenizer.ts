@@ -1,7 +1,7 @@
 // The tokenizer of a model folder: `@huggingface/tokenizers` with the special tokens, the padding
 // token and the beginning-of-sequence habit resolved as transformers and Axolotl do.
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
-import { addTokens, type AddedToken, type WantedTokens, wantedTokens } from "./added_tokens.ts";
+import { type AddedToken, addTokens, type WantedTokens, wantedTokens } from "./added_tokens.ts";
 import { EftError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 

@@ -15,8 +15,9 @@ export async function writeResult(
 ): Promise<void> {
   const { loaded, config, tokenizer } = trainer.session;
   trainer.relora?.finish();
-  if (loaded.lora && !trainer.relora) await writeAdapter(host, output.folder, trainer.memory, loaded.lora, config);
-  else await writeModel(host, output.folder, trainer.memory, loaded, config);
+  if (loaded.lora && !trainer.relora) {
+    await writeAdapter(host, output.folder, trainer.memory, loaded.lora, config);
+  } else await writeModel(host, output.folder, trainer.memory, loaded, config);
   for (const path of tokenizer.files) {
     const name = path.slice(path.lastIndexOf("/") + 1);
     await output.write(name, tokenizer.rewritten.get(name) ?? await host.readText(path));

@@ -176,8 +176,7 @@ async function loop(
   const accumulation = config.gradient_accumulation_steps;
   const factor = schedule(config.lr_scheduler, warmupSteps(config, totalSteps));
   const restarting = restartFactor(config);
-  const rate = (step: number) =>
-    config.learning_rate * factor(step, totalSteps) * restarting(step);
+  const rate = (step: number) => config.learning_rate * factor(step, totalSteps) * restarting(step);
   const loggingSteps = config.logging_steps ??
     Math.max(Math.min(Math.trunc(0.005 * totalSteps), 10), 1);
   const evalEvery = evaluationInterval(config, totalSteps, trainBatches.steps(accumulation));

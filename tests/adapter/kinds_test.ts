@@ -25,7 +25,7 @@ import {
 const only = Deno.env.get("EFT_KIND");
 const kinds = [...Deno.readDirSync(`${golden}/adapters`)].map(({ name }) => name)
   .filter((name) => !name.startsWith("relora") && (!only || only === name)).sort();
-/** Where `make_ours.sh` in tests/golden looks for adapters that Eft trained. */
+/** A folder for what Eft trains, for tests/golden/check_adapter_kinds.py. */
 const keep = Deno.env.get("EFT_KEEP_ADAPTERS");
 
 const isFactor = (name: string) => /\.lora_(embedding_)?[AB](\.weight)?$/.test(name);
@@ -95,10 +95,10 @@ for (const name of kinds) {
       await merge(base, `${folder}/final`, `${result}/merged`);
       figures.mergedLogits = distance(await found(`${result}/merged`), logits);
     }
-    console.log(`${name}: ${text(figures)}; logits of the run ${
-      text({ ours: distance(await found(base, result), logits) })
-    }`);
-    if (!keep) Deno.removeSync(result, { recursive: true });
+    const own = await found(base, result);
+    console.log(`${name}: ${text(figures)}, own logits ${text({ from: distance(own, logits) })}`);
+    if (keep) Deno.writeFileSync(`${result}/logits.f32`, new Uint8Array(own.buffer as ArrayBuffer));
+    else Deno.removeSync(result, { recursive: true });
     assert.ok(figures.losses < 1e-4, `losses differ by ${figures.losses}`);
     assert.ok(figures.tensors < 1e-3, `final tensors differ by ${figures.tensors}`);
     assert.ok(!(figures.peftLogits > 1e-4), `logits differ by ${figures.peftLogits}`);

@@ -12,7 +12,15 @@ import { readWeight, writeWeight } from "../../src/adapter/base_weight.ts";
 import { RandomStream } from "../../src/random.ts";
 import { testDevice } from "../device.ts";
 import { readTensors, sanitize } from "../train/tiny.ts";
-import { type Expected, farness, golden, goldenRun, json, loadTensors, worstOf } from "./golden_run.ts";
+import {
+  type Expected,
+  farness,
+  golden,
+  goldenRun,
+  json,
+  loadTensors,
+  worstOf,
+} from "./golden_run.ts";
 
 for (const name of ["relora", "relora-zero"]) {
   Deno.test(`a PyTorch loop and Eft agree on ${name}`, sanitize, async () => {

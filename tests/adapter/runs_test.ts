@@ -10,7 +10,13 @@ import { testDevice } from "../device.ts";
 import { distance, host } from "../model/logits.ts";
 import { configText, only, readTensors, sanitize, tinyFolder, train } from "../train/tiny.ts";
 
-const lora = { adapter: "lora", lora_r: 4, lora_alpha: 8, lora_target_linear: true, warmup_steps: 0 };
+const lora = {
+  adapter: "lora",
+  lora_r: 4,
+  lora_alpha: 8,
+  lora_target_linear: true,
+  warmup_steps: 0,
+};
 
 /** Greedy continuations of what a folder's configuration leads to, by a prompt of plain tokens. */
 async function answer(
@@ -102,12 +108,17 @@ Deno.test("new tokens need trained rows, get them, and are written", sanitize, a
     train(folder, { ...lora, ...tokens }),
     /vocabulary has no <zig>, red, blue.*lora_modules_to_save: \[embed_tokens, lm_head\]/,
   );
-  // Only padding is new: nothing to train.
-  await train(folder, { ...lora, special_tokens: tokens.special_tokens, max_steps: 1 });
+  // Only padding is new (with id 259, the last of 260 rows): nothing to train.
+  const padding = {
+    ...lora,
+    special_tokens: tokens.special_tokens,
+    resize_token_embeddings_to_32x: true,
+  };
+  await train(folder, { ...padding, max_steps: 1 });
   const padded = await readTensors(`${folder}/out/adapter_model.safetensors`);
   const table = "base_model.model.model.embed_tokens.weight";
-  assert.deepEqual(padded.get(table)!.shape, [261, 64]);
-  await answer(folder, { ...lora, special_tokens: tokens.special_tokens });
+  assert.deepEqual(padded.get(table)!.shape, [288, 64]);
+  await answer(folder, padding);
 
   const keys = {
     ...lora,
@@ -117,7 +128,7 @@ Deno.test("new tokens need trained rows, get them, and are written", sanitize, a
     resize_token_embeddings_to_32x: true,
   };
   const events = await train(folder, keys);
-  assert.ok(only(events, "note").some(({ text }) => /<zig> \(261\)/.test(text)));
+  assert.ok(only(events, "note").some(({ text }) => /<zig> \(260\)/.test(text)));
   const made = await readTensors(`${folder}/out/adapter_model.safetensors`);
   assert.deepEqual(made.get(table)!.shape, [288, 64]);
   // A row that no text uses is the mean of the old ones.
@@ -137,14 +148,17 @@ Deno.test("new tokens need trained rows, get them, and are written", sanitize, a
   const merged = await mergedAnswer(folder, keys);
   assert.equal(merged.logits.length, 288);
   assert.ok(distance(merged.logits, adapted.logits) < 1e-4);
-  assert.equal(JSON.parse(Deno.readTextFileSync(`${folder}/out/merged/config.json`)).vocab_size, 288);
+  assert.equal(
+    JSON.parse(Deno.readTextFileSync(`${folder}/out/merged/config.json`)).vocab_size,
+    288,
+  );
 
-  const rows = { ...lora, tokens: ["red, blue"], peft_trainable_token_indices: [260] };
+  const rows = { ...lora, tokens: tokens.tokens, peft_trainable_token_indices: [259, 260] };
   await train(folder, rows);
   assert.deepEqual(
     (await readTensors(`${folder}/out/adapter_model.safetensors`))
       .get("base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta")!.shape,
-    [1, 64],
+    [2, 64],
   );
   const trained = await answer(folder, rows);
   const whole = await mergedAnswer(folder, rows);
@@ -169,7 +183,10 @@ Deno.test("ReLoRA restarts, and leaves the merged model", sanitize, async () => 
   );
   const state = JSON.parse(Deno.readTextFileSync(`${folder}/out/trainer_state.json`));
   assert.equal(state.log_history.at(-2).num_lora_restarts, 2);
-  const [before, after] = [await readTensors(`${folder}/model`), await readTensors(`${folder}/out`)];
+  const [before, after] = [
+    await readTensors(`${folder}/model`),
+    await readTensors(`${folder}/out`),
+  ];
   assert.deepEqual([...after.keys()].sort(), [...before.keys()].sort());
   for (const [name, { values }] of after) {
     const same = distance(values, before.get(name)!.values) === 0;

@@ -35,7 +35,9 @@ export async function openModel(
     "infer",
   );
   const memory = new Memory(device);
-  const adapter = options.adapter ? await openAdapter(host, options.adapter, model, files) : undefined;
+  const adapter = options.adapter
+    ? await openAdapter(host, options.adapter, model, files)
+    : undefined;
   await loadWeights(memory, model, files!);
   await adapter?.load(memory);
   files!.close();

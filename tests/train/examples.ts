@@ -48,5 +48,13 @@ if (import.meta.main) {
   const folder = Deno.makeTempDirSync();
   const { before, after, reloaded, end } = await runExample(Deno.args[0], folder);
   const same = after.answers.filter((answer, i) => answer === reloaded.answers[i]).length;
-  console.log(Deno.args[0], before.accuracy, after.accuracy, reloaded.accuracy, same, end.train_loss, end.wall_seconds);
+  console.log(
+    Deno.args[0],
+    before.accuracy,
+    after.accuracy,
+    reloaded.accuracy,
+    same,
+    end.train_loss,
+    end.wall_seconds,
+  );
 }
