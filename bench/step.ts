@@ -1,7 +1,8 @@
 // One LoRA training step of a Llama of about 3 million parameters: forward, backward, clipping,
 // AdamW. Ours against the same mathematics in jax-js, from the same weights on the same tokens.
 
-import { attachLora, initializeLora } from "../src/adapter/lora.ts";
+import { initializeAdapter } from "../src/adapter/initialize.ts";
+import { attachLora } from "../src/adapter/lora.ts";
 import type { Device } from "../src/gpu/device.ts";
 import { Memory, type Program } from "../src/gpu/program.ts";
 import { sizeOf, type Tensor } from "../src/graph/graph.ts";
@@ -114,7 +115,7 @@ export class OurStep implements StepContestant {
     ]);
     const { model, adapter, inputs } = parts;
     initializeWeights(memory, model, 1);
-    initializeLora(memory, adapter, 1);
+    await initializeAdapter(memory, adapter, 1);
     const count = batch * length;
     const random = new RandomStream(1, 3);
     const tokens = Uint32Array.from({ length: count }, () => random.nextU32() % shape.vocabulary);

@@ -22,7 +22,7 @@ export const shape: ModelShape = {
 };
 export const batch = 2;
 export const length = 256;
-export const lora = { rank: 8, alpha: 16, dropout: 0, targets: /.*/ };
+export const lora = { rank: 8, alpha: 16, dropout: 0, targets: [] as string[], allLinear: true };
 export const optimizer = {
   learningRate: 1e-3,
   beta1: 0.9,

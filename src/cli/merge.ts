@@ -1,15 +1,16 @@
 // `eft merge-lora CONFIG`: base model and adapter as one model in output_dir/merged.
 
-import { openAdapter } from "../adapter/load.ts";
+import { adapterRows, openAdapter } from "../adapter/load.ts";
+import { reloraSettings } from "../adapter/relora.ts";
 import { type Config, parseConfig } from "../config/config.ts";
-import { loadTokenizer } from "../data/tokenizer.ts";
+import { configuredTokenizer } from "../data/tokenizer.ts";
 import { EftError } from "../errors.ts";
 import { mergedTensors } from "../export/merge.ts";
+import { describe } from "../export/model.ts";
 import { writeSafetensors } from "../files/safetensors.ts";
 import { openDevice } from "../gpu/device.ts";
 import { leastLimits } from "../graph/limits.ts";
 import type { Host } from "../host/host.ts";
-import { resolveTokenizerFolder } from "../model/source.ts";
 import { meanLoss, sampleBatches } from "../infer/loss.ts";
 import { openInference } from "../infer/session.ts";
 import { loadModel } from "../train/session.ts";
@@ -21,12 +22,24 @@ export async function mergeLora(host: Host, args: Arguments, terminal: Terminal)
   const { file, text } = await readConfig(host, args);
   const { config } = parseConfig(text, file, args.overrides);
   const adapterFolder = args.flags.get("lora-model-dir") ?? config.output_dir;
+  if (config.adapter === undefined || reloraSettings(config)) {
+    terminal.say(`${config.output_dir} is a whole model already; there is nothing to merge.`);
+    terminal.event({ event: "end", output_dir: config.output_dir });
+    return;
+  }
   const target = `${config.output_dir}/merged`;
   if (await host.kind(target) !== undefined) {
     throw new EftError("output", `${target} exists. Remove it to merge again.`);
   }
   const settings = { ...config, adapter: undefined, reinit_weights: false };
-  const { model, folder, files, storedDtype } = await loadModel(host, settings, leastLimits, 1, "infer");
+  const { model, folder, files, storedDtype } = await loadModel(
+    host,
+    settings,
+    leastLimits,
+    1,
+    "infer",
+    { rows: () => adapterRows(host, adapterFolder) },
+  );
   const quantized = [...model.tensors.values()].find((tensor) => tensor.quantized)?.quantized;
   if (quantized?.format.kind === "grouped") {
     files!.close();
@@ -37,7 +50,7 @@ export async function mergeLora(host: Host, args: Arguments, terminal: Terminal)
         "the model, or train on an unquantized one.",
     );
   }
-  const { files: adapter } = await openAdapter(host, adapterFolder, model);
+  const adapter = await openAdapter(host, adapterFolder, model, files);
   const partial = `${target}.partial`;
   await host.remove(partial);
   try {
@@ -46,16 +59,16 @@ export async function mergeLora(host: Host, args: Arguments, terminal: Terminal)
       `${partial}/model.safetensors`,
       mergedTensors(model, files!, adapter, storedDtype),
     );
-    const tokenizer = await loadTokenizer(host, await resolveTokenizerFolder(host, config));
+    const tokenizer = await configuredTokenizer(host, config);
+    const rewritten = (name: string, text: string) => {
+      const described = tokenizer.rewritten.get(name) ?? describe(name, text, model);
+      return quantized && name === "config.json" ? withoutQuantization(described) : described;
+    };
     const names = ["config.json", "generation_config.json"].map((name) => `${folder}/${name}`);
     for (const path of [...names, ...tokenizer.files]) {
       if (await host.kind(path) !== "file") continue;
       const name = path.slice(path.lastIndexOf("/") + 1);
-      const content = await host.readText(path);
-      await host.write(
-        `${partial}/${name}`,
-        quantized && name === "config.json" ? withoutQuantization(content) : content,
-      );
+      await host.write(`${partial}/${name}`, rewritten(name, await host.readText(path)));
     }
     await host.rename(partial, target);
   } catch (error) {
@@ -63,7 +76,7 @@ export async function mergeLora(host: Host, args: Arguments, terminal: Terminal)
     throw error;
   }
   files!.close();
-  adapter.close();
+  adapter.files.close();
   terminal.say(`merged ${config.base_model} and ${adapterFolder} into ${target}`);
   const losses = quantized && await compareLosses(host, config, args, adapterFolder, target);
   if (losses) {

@@ -6,9 +6,8 @@ import { Batches } from "../data/batches.ts";
 import { batchOptions, type Prepared, prepareData } from "../data/prepare.ts";
 import { droppedCount, type DropReason } from "../data/report.ts";
 import { IGNORE, type Sample } from "../data/sample.ts";
-import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts";
+import { configuredTokenizer, type Tokenizer } from "../data/tokenizer.ts";
 import type { Host } from "../host/host.ts";
-import { resolveTokenizerFolder } from "../model/source.ts";
 import { type Arguments, numberFlag } from "./arguments.ts";
 import { readConfig } from "./config_file.ts";
 import { count, type Terminal } from "./terminal.ts";
@@ -31,11 +30,7 @@ export async function preprocess(host: Host, args: Arguments, terminal: Terminal
   const { file, text } = await readConfig(host, args);
   const { config, notes } = parseConfig(text, file, args.overrides);
   for (const note of notes) terminal.event({ event: "note", text: note });
-  const tokenizer = await loadTokenizer(
-    host,
-    await resolveTokenizerFolder(host, config),
-    config.special_tokens,
-  );
+  const tokenizer = await configuredTokenizer(host, config);
   const data = await prepareData(host, config, tokenizer, { cacheFolder });
   const { report, train } = data;
 

@@ -1,8 +1,14 @@
 // The tokenizer of a model folder: `@huggingface/tokenizers` with the special tokens, the padding
 // token and the beginning-of-sequence habit resolved as transformers and Axolotl do.
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { type AddedToken, addTokens, type WantedTokens, wantedTokens } from "./added_tokens.ts";
 import { EftError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import {
+  type ModelKeys,
+  type ModelSourceOptions,
+  resolveTokenizerFolder,
+} from "../model/source.ts";
 import { fastEncoder } from "./fast_encode.ts";
 
 /** Tokens chosen in the YAML (`special_tokens`); each must be in the vocabulary. */
@@ -38,6 +44,10 @@ export interface Tokenizer {
   specialIds: ReadonlySet<number>;
   /** Paths of the tokenizer's files, to be copied to the output. */
   files: string[];
+  /** Tokens that the configuration adds to the vocabulary. */
+  added: AddedToken[];
+  /** New texts of files, by name, where tokens were added. */
+  rewritten: ReadonlyMap<string, string>;
 }
 
 /** Files that may belong to a tokenizer; only the first two are needed. */
@@ -54,17 +64,37 @@ const FILES = [
 
 type Json = Record<string, unknown>;
 
+/** The tokenizer of a configuration, with the tokens that it adds. */
+export async function configuredTokenizer(
+  host: Host,
+  config: ModelKeys & {
+    special_tokens?: SpecialTokens & { additional_special_tokens?: string[] };
+    tokens?: string[];
+  },
+  onProgress?: ModelSourceOptions["onProgress"],
+): Promise<Tokenizer> {
+  const folder = await resolveTokenizerFolder(host, config, onProgress);
+  return await loadTokenizer(host, folder, config.special_tokens, wantedTokens(config));
+}
+
+/** `wanted` tokens are added where they are missing; without it, `overrides` must exist. */
 export async function loadTokenizer(
   host: Host,
   folder: string,
   overrides: SpecialTokens = {},
+  wanted?: WantedTokens,
 ): Promise<Tokenizer> {
   const files: string[] = [];
   for (const name of FILES) {
     if (await host.kind(`${folder}/${name}`) === "file") files.push(`${folder}/${name}`);
   }
-  const description = await readJson(host, folder, "tokenizer.json");
-  const config = await readJson(host, folder, "tokenizer_config.json");
+  const found = {
+    description: await readJson(host, folder, "tokenizer.json"),
+    settings: await readJson(host, folder, "tokenizer_config.json"),
+  };
+  const { description, settings: config, added } = wanted
+    ? addTokens(found.description, found.settings, wanted)
+    : { ...found, added: [] };
   const map = files.includes(`${folder}/special_tokens_map.json`)
     ? await readJson(host, folder, "special_tokens_map.json")
     : {};
@@ -82,7 +112,7 @@ export async function loadTokenizer(
       throw new EftError(
         "config",
         `special_tokens.${key} is ${JSON.stringify(chosen)}, which is not in the vocabulary of ` +
-          `${folder}. Adding tokens is not supported yet; choose one that exists.`,
+          `${folder}; choose one that exists.`,
       );
     }
     const token = chosen ?? content(config[key]) ?? content(map[key]);
@@ -129,7 +159,28 @@ export async function loadTokenizer(
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     specialIds,
     files,
+    added,
+    rewritten: rewrittenFiles(description, config, map, added, overrides),
   };
+}
+
+/** The files that say which tokens there are, where any were added. */
+function rewrittenFiles(
+  description: Json,
+  config: Json,
+  map: Json,
+  added: readonly AddedToken[],
+  { bos_token, eos_token, pad_token, unk_token }: SpecialTokens,
+): Map<string, string> {
+  if (added.length === 0) return new Map();
+  const roles = { bos_token, eos_token, pad_token, unk_token };
+  const named = Object.fromEntries(Object.entries(roles).filter(([, token]) => token));
+  const text = (value: Json) => JSON.stringify(value, null, 2) + "\n";
+  return new Map([
+    ["tokenizer.json", text(description)],
+    ["tokenizer_config.json", text(config)],
+    ["special_tokens_map.json", text({ ...map, ...named })],
+  ]);
 }
 
 /** Axolotl's choice when no padding token is named: by tokenizer class, else EOS. */

@@ -31,6 +31,11 @@ const held: Record<string, Dtype> = {
   i32: "I32",
 };
 
+/** The type that a tensor is written in without any conversion. */
+export function heldDtype(tensor: Tensor): Dtype {
+  return held[tensor.dtype];
+}
+
 interface Entry {
   name: string;
   tensor: Tensor;

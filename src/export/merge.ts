@@ -1,15 +1,36 @@
-// Base model and LoRA adapter as one model: W' = W + scale · B·A, one tensor at a time. Where the base
-// was held quantized, W is what its codes stand for, since that is what the adapter was trained on.
+// Base model and adapter as one model, one tensor at a time: W' = W + scale·B·A, with DoRA
+// m ⊙ W' / ‖W'‖ by row; trained copies and rows take the place of the base's. Where the base was held
+// quantized, W is what its codes stand for, since that is what the adapter was trained on.
 
-import { f32ToBytes } from "../files/dtype.ts";
-import { bytesToF32, type Dtype } from "../files/dtype.ts";
+import type { OpenedAdapter } from "../adapter/load.ts";
+import type { AdaptedModule } from "../adapter/lora.ts";
+import { bytesToF32, type Dtype, f32ToBytes } from "../files/dtype.ts";
 import type { SafetensorsSet, TensorEntry, TensorToWrite } from "../files/safetensors.ts";
-import { linearLayers, type Model } from "../model/model.ts";
-import { findTensor } from "../model/weights.ts";
+import type { Model } from "../model/model.ts";
+import { findRows, isSaved } from "../model/weights.ts";
 import { heldValues } from "../quant/dense.ts";
 
 /** Elements of a weight that are merged at once. */
 const pieceElements = 2 ** 21;
+
+/**
+ * Whether the merged model has a head of its own although the base's is its embedding: one of the two
+ * was trained whole. config.json must then say `tie_word_embeddings: false`.
+ */
+export function mergingUnties(model: Model): boolean {
+  const { copies } = model.adaptation;
+  return model.shape.tied &&
+    (copies.has("lm_head.weight") || copies.has("model.embed_tokens.weight"));
+}
+
+/** A matrix of the base, wherever its values are. */
+interface BaseMatrix {
+  shape: readonly number[];
+  /** What it is written as. */
+  dtype: Dtype;
+  /** Rows in pieces, as floats that may be changed. */
+  rows(): AsyncGenerator<{ first: number; count: number; weights: Float32Array }>;
+}
 
 /**
  * The tensors of the merged model, in the dtypes of the base; a weight that is stored quantized
@@ -18,34 +39,44 @@ const pieceElements = 2 ** 21;
 export function mergedTensors(
   model: Model,
   base: SafetensorsSet,
-  adapter: SafetensorsSet,
+  adapter: OpenedAdapter,
   storedDtype: Dtype = "F32",
 ): TensorToWrite[] {
-  const layers = new Map(linearLayers(model).map((layer) => [`${layer.path}.weight`, layer]));
-  return [...model.tensors].map(([name, tensor]) => {
-    const lowRank = layers.get(name)?.lowRank;
+  const { lora } = adapter;
+  const modules = new Map(lora.modules.map((module) => [`${module.path}.weight`, module]));
+  const tensors = new Map(model.tensors);
+  if (mergingUnties(model)) tensors.set("lm_head.weight", model.head);
+  return [...tensors].map(([name, tensor]) => {
     const { quantized, shape } = tensor;
-    const held = quantized && (() => heldValues(base, name, tensor));
-    const entry = quantized && quantized.source !== "weights"
-      ? undefined
-      : findTensor(base, name, shape);
-    const dtype = entry?.dtype ?? storedDtype;
-    if (!lowRank) {
-      const data = held
-        ? async function* () {
-          yield f32ToBytes(await held(), dtype);
-        }
-        : () => pieces(entry!);
-      return { name, dtype, shape: [...shape], data };
+    const entry = adapter.baseEntries.get(tensor.name) ??
+      (isSaved(tensor) ? undefined : findRows(base, tensor));
+    const dtype = entry?.dtype as Dtype ?? storedDtype;
+    const written = { name, dtype, shape: [...shape] };
+    const copy = model.adaptation.copies.get(name);
+    if (copy) {
+      return {
+        ...written,
+        async *data() {
+          yield f32ToBytes(await adapter.values(copy.name), dtype);
+        },
+      };
     }
-    const down = adapter.tensors.get(lowRank.down.name)!;
-    const up = adapter.tensors.get(lowRank.up.name)!;
-    return {
-      name,
+    const matrix: BaseMatrix = {
+      shape,
       dtype,
-      shape: [...shape],
-      data: () => mergedPieces(held ?? entry!, shape, dtype, down, up, lowRank.scale),
+      rows: () =>
+        quantized
+          ? rowsInPieces(shape, heldPart(() => heldValues(base, tensor.name, tensor), shape[1]))
+          : rowsInPieces(entry!.shape, storedPart(entry!)),
     };
+    const module = modules.get(name);
+    if (module) return { ...written, data: () => mergedPieces(matrix, module, adapter) };
+    const rows = lora.rows.find(({ base }) => base.name === name);
+    if (rows) {
+      const place = new Map(rows.tokens.map((token, i) => [token, i]));
+      return { ...written, data: () => replacedPieces(matrix, place, rows.rows.name, adapter) };
+    }
+    return { ...written, data: () => quantized ? plainPieces(matrix) : pieces(entry!) };
   });
 }
 
@@ -56,38 +87,87 @@ async function* pieces(entry: TensorEntry): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function* mergedPieces(
-  base: TensorEntry | (() => Promise<Float32Array>),
+async function* plainPieces(matrix: BaseMatrix): AsyncGenerator<Uint8Array> {
+  for await (const { weights } of matrix.rows()) yield f32ToBytes(weights, matrix.dtype);
+}
+
+/** Gives `count` rows from `first` on, as floats of their own. */
+type Part = (first: number, count: number) => Promise<Float32Array>;
+
+async function* rowsInPieces(
   [outputs, inputs]: readonly number[],
-  dtype: Dtype,
-  downEntry: TensorEntry,
-  upEntry: TensorEntry,
-  scale: number,
+  part: Part,
+): ReturnType<BaseMatrix["rows"]> {
+  const atOnce = Math.max(1, Math.floor(pieceElements / inputs));
+  for (let first = 0; first < outputs; first += atOnce) {
+    const count = Math.min(atOnce, outputs - first);
+    yield { first, count, weights: await part(first, count) };
+  }
+}
+
+function storedPart(entry: TensorEntry): Part {
+  const rowBytes = entry.bytes / entry.shape[0];
+  return async (first, count) =>
+    bytesToF32(await entry.read(first * rowBytes, count * rowBytes), entry.dtype);
+}
+
+function heldPart(read: () => Promise<Float32Array>, inputs: number): Part {
+  let values: Float32Array | undefined;
+  return async (first, count) => {
+    values ??= await read();
+    return values.slice(first * inputs, (first + count) * inputs);
+  };
+}
+
+async function* replacedPieces(
+  { shape: [, C], dtype, rows: rowsOf }: BaseMatrix,
+  place: ReadonlyMap<number, number>,
+  name: string,
+  adapter: OpenedAdapter,
 ): AsyncGenerator<Uint8Array> {
-  const held = typeof base === "function" ? await base() : undefined;
-  const rank = downEntry.shape[0];
-  const down = bytesToF32(await downEntry.read(), downEntry.dtype);
-  const up = bytesToF32(await upEntry.read(), upEntry.dtype);
-  const rowsAtOnce = Math.max(1, Math.floor(pieceElements / inputs));
-  const sums = new Float64Array(inputs);
-  for (let first = 0; first < outputs; first += rowsAtOnce) {
-    const count = Math.min(rowsAtOnce, outputs - first);
-    const weights = held
-      ? held.slice(first * inputs, (first + count) * inputs)
-      : await rowsOf(base as TensorEntry, first, count);
+  const rows = await adapter.values(name);
+  for await (const { first, count, weights } of rowsOf()) {
     for (let row = 0; row < count; row++) {
-      sums.fill(0);
-      for (let r = 0; r < rank; r++) {
-        const factor = scale * up[(first + row) * rank + r];
-        for (let i = 0; i < inputs; i++) sums[i] += factor * down[r * inputs + i];
-      }
-      for (let i = 0; i < inputs; i++) weights[row * inputs + i] += sums[i];
+      const at = place.get(first + row);
+      if (at !== undefined) weights.set(rows.subarray(at * C, (at + 1) * C), row * C);
     }
     yield f32ToBytes(weights, dtype);
   }
 }
 
-async function rowsOf(entry: TensorEntry, first: number, count: number) {
-  const rowBytes = entry.bytes / entry.shape[0];
-  return bytesToF32(await entry.read(first * rowBytes, count * rowBytes), entry.dtype);
+async function* mergedPieces(
+  { shape: [, inputs], dtype, rows }: BaseMatrix,
+  { kind, rank, lowRank }: AdaptedModule,
+  adapter: OpenedAdapter,
+): AsyncGenerator<Uint8Array> {
+  const { down, up, scale, magnitude } = lowRank;
+  // A row of the merged matrix is a sum of rows of `right`, weighted by a row of `left`.
+  let left = await adapter.values(up.name);
+  let right = await adapter.values(down.name);
+  if (kind === "embedding") {
+    const turned = new Float32Array(left.length);
+    for (let c = 0; c < inputs; c++) {
+      for (let r = 0; r < rank; r++) turned[r * inputs + c] = left[c * rank + r];
+    }
+    [left, right] = [right, turned];
+  }
+  const lengths = magnitude && await adapter.values(magnitude.vector.name);
+  const sums = new Float64Array(inputs);
+  for await (const { first, count, weights } of rows()) {
+    for (let row = 0; row < count; row++) {
+      const at = row * inputs;
+      sums.fill(0);
+      for (let r = 0; r < rank; r++) {
+        const factor = scale * left[(first + row) * rank + r];
+        for (let i = 0; i < inputs; i++) sums[i] += factor * right[r * inputs + i];
+      }
+      for (let i = 0; i < inputs; i++) sums[i] += weights[at + i];
+      if (lengths) {
+        const length = Math.sqrt(sums.reduce((sum, value) => sum + value * value, 0));
+        for (let i = 0; i < inputs; i++) sums[i] *= lengths[first + row] / length;
+      }
+      weights.set(sums, at);
+    }
+    yield f32ToBytes(weights, dtype);
+  }
 }

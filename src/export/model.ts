@@ -3,9 +3,12 @@
 import type { Config } from "../config/config.ts";
 import { writeSafetensors } from "../files/safetensors.ts";
 import type { Memory } from "../gpu/program.ts";
+import type { Tensor } from "../graph/graph.ts";
 import type { Host } from "../host/host.ts";
 import type { LoadedModel } from "../train/session.ts";
 import { deviceTensors } from "./device_tensor.ts";
+import type { Model } from "../model/model.ts";
+import { mergingUnties } from "./merge.ts";
 
 /** Files of a model folder that describe it, beside weights and tokenizer. */
 const descriptions = ["config.json", "generation_config.json"];
@@ -20,7 +23,7 @@ export async function writeModel(
   const dtype = config.float32 ? "F32" : storedDtype;
   const tensors = deviceTensors(
     memory,
-    [...model.tensors].map(([name, tensor]) => ({
+    [...writtenTensors(model)].map(([name, tensor]) => ({
       name,
       tensor,
       dtype: tensor.dtype === "f32" ? dtype : storedDtype,
@@ -30,7 +33,28 @@ export async function writeModel(
   for (const name of descriptions) {
     const path = `${source}/${name}`;
     if (await host.kind(path) === "file") {
-      await host.write(`${folder}/${name}`, await host.readText(path));
+      await host.write(`${folder}/${name}`, describe(name, await host.readText(path), model));
     }
   }
+}
+
+/** The tensors of a whole model's file: trained copies in the place of what they are copies of. */
+export function writtenTensors(model: Model): Map<string, Tensor> {
+  const { copies } = model.adaptation;
+  const named = new Map(model.tensors);
+  if (mergingUnties(model)) named.set("lm_head.weight", model.head);
+  return new Map([...named].map(([name, base]) => [name, copies.get(name) ?? base]));
+}
+
+/** A description, with what the model's adapter has changed in it. */
+export function describe(name: string, text: string, model: Model): string {
+  if (name !== "config.json") return text;
+  const description = JSON.parse(text);
+  const changes: Record<string, unknown> = {};
+  if (mergingUnties(model)) changes.tie_word_embeddings = false;
+  if (description.vocab_size !== model.shape.vocabulary) {
+    changes.vocab_size = model.shape.vocabulary;
+  }
+  if (Object.keys(changes).length === 0) return text;
+  return JSON.stringify({ ...description, ...changes }, null, 2) + "\n";
 }

@@ -1,6 +1,7 @@
 // README.md beside a result: what it is, the configuration it was made with, how it did. The layout
 // is that of the cards which transformers and Axolotl write, so that the Hugging Face hub shows it.
 
+import { reloraSettings } from "../adapter/relora.ts";
 import type { LogEntry } from "../train/state.ts";
 import type { Progress } from "../train/progress.ts";
 import type { Session } from "../train/session.ts";
@@ -10,12 +11,13 @@ export function modelCard(
   progress: Progress,
   texts: Readonly<Record<string, string>>,
 ): string {
-  const { config, data, loaded } = session;
+  const { config, data } = session;
+  const isAdapter = session.loaded.lora !== undefined && !reloraSettings(config);
   const name = config.output_dir.replace(/\/+$/, "").replace(/^.*\//, "");
   const head = {
-    library_name: loaded.lora ? "peft" : "transformers",
+    library_name: isAdapter ? "peft" : "transformers",
     base_model: config.base_model,
-    tags: ["eft", "generated_from_trainer", ...(loaded.lora ? ["lora"] : [])],
+    tags: ["eft", "generated_from_trainer", ...(isAdapter ? ["lora"] : [])],
     datasets: config.datasets.map(({ path }) => path),
     pipeline_tag: "text-generation",
   };
@@ -25,7 +27,7 @@ export function modelCard(
   const sections = [
     `---\n${frontMatter(head)}---`,
     `# ${name}`,
-    `${loaded.lora ? "A LoRA adapter for" : "A fine-tuned version of"} \`${config.base_model}\`, ` +
+    `${isAdapter ? "A LoRA adapter for" : "A fine-tuned version of"} \`${config.base_model}\`, ` +
     `made by Eft from ${list(head.datasets)}.`,
     ...(last
       ? [

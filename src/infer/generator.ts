@@ -4,9 +4,9 @@
 import { assert, EftError } from "../errors.ts";
 import type { Memory, Program } from "../gpu/program.ts";
 import { Graph, type Tensor, tensor } from "../graph/graph.ts";
-import { linear } from "../graph/operations/matmul.ts";
 import { gatherRows } from "../graph/operations/rows.ts";
 import { plan } from "../graph/plan.ts";
+import { logitsOf } from "../model/adapted.ts";
 import { batchInputs, type Cache, forward } from "../model/forward.ts";
 import type { Model } from "../model/model.ts";
 import { RandomStream } from "../random.ts";
@@ -169,13 +169,10 @@ export class Generator {
     const graph = new Graph();
     const inputs = batchInputs(this.#batch, length);
     const last = tensor("last", [this.#batch], "u32", "input");
-    const hidden = forward(graph, this.#model, {
-      inputs,
-      cache: this.#cache,
-      withoutAdapter: this.#withoutAdapter,
-    });
+    const options = { inputs, cache: this.#cache, withoutAdapter: this.#withoutAdapter };
+    const hidden = forward(graph, this.#model, options);
     const rows = graph.call(gatherRows, [hidden, last], {});
-    const logits = graph.result(graph.call(linear, [rows, this.#model.head], {}));
+    const logits = graph.result(logitsOf(graph, this.#model, rows, options));
     const name = length === 1 ? "decode" : `prefill ${length}`;
     const [program] = await this.#memory.compile([
       plan(name, graph, this.#memory.device.limits),

@@ -1,16 +1,16 @@
 // A model, its adapter and its tokenizer on a device, ready to answer.
 
-import { openAdapter } from "../adapter/load.ts";
+import { adapterRows, openAdapter } from "../adapter/load.ts";
+import { reloraSettings } from "../adapter/relora.ts";
 import type { Config } from "../config/config.ts";
 import type { Message } from "../data/chat.ts";
 import { formatContext, formatOf } from "../data/dataset.ts";
 import type { HubOptions } from "../data/hub/settings.ts";
-import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts";
+import { configuredTokenizer, type Tokenizer } from "../data/tokenizer.ts";
 import type { Device } from "../gpu/device.ts";
 import { Memory } from "../gpu/program.ts";
 import type { Host } from "../host/host.ts";
 import type { Model } from "../model/model.ts";
-import { resolveTokenizerFolder } from "../model/source.ts";
 import { loadWeights } from "../model/weights.ts";
 import { type LoadedModel, loadModel } from "../train/session.ts";
 import { type GenerationConfig, readGenerationConfig } from "./generation_config.ts";
@@ -45,7 +45,8 @@ export async function openInference(
   device: Device,
   { adapterFolder, onlyBase, onProgress }: InferenceOptions = {},
 ): Promise<InferenceSession> {
-  const wantsAdapter = adapterFolder !== undefined || config.adapter !== undefined;
+  const wantsAdapter = adapterFolder !== undefined ||
+    (config.adapter !== undefined && !reloraSettings(config));
   const trainedModel = !wantsAdapter && !onlyBase &&
     await host.kind(`${config.output_dir}/model.safetensors`) === "file";
   const folder = trainedModel ? config.output_dir : config.base_model;
@@ -56,21 +57,20 @@ export async function openInference(
     device.limits,
     config.sequence_len,
     "infer",
-    onProgress,
+    {
+      onProgress,
+      rows: () => wantsAdapter ? adapterRows(host, adapterFolder ?? config.output_dir) : zero,
+    },
   );
   const memory = new Memory(device);
   const adapter = wantsAdapter
-    ? await openAdapter(host, adapterFolder ?? config.output_dir, loaded.model)
+    ? await openAdapter(host, adapterFolder ?? config.output_dir, loaded.model, loaded.files)
     : undefined;
   await loadWeights(memory, loaded.model, loaded.files!);
-  loaded.files!.close();
   await adapter?.load(memory);
+  loaded.files!.close();
   loaded.lora = adapter?.lora;
-  const tokenizer = await loadTokenizer(
-    host,
-    await resolveTokenizerFolder(host, config, onProgress),
-    config.special_tokens,
-  );
+  const tokenizer = await configuredTokenizer(host, config, onProgress);
   const generation = await readGenerationConfig(host, loaded.folder);
   const stopTokens = stopTokensOf(loaded.model, tokenizer);
   for (const token of generation.endTokens) stopTokens.add(token);
@@ -90,6 +90,8 @@ export function stopTokensOf(model: Model, tokenizer: Tokenizer): Set<number> {
   if (tokenizer.eosId !== undefined) stops.add(tokenizer.eosId);
   return stops;
 }
+
+const zero = Promise.resolve(0);
 
 export interface Prompts {
   /** The tokens that ask the last message, the others before it where the format has them. */

@@ -4,14 +4,12 @@
 import { Graph, type Tensor, tensor } from "../graph/graph.ts";
 import { add } from "../graph/operations/add.ts";
 import { attention } from "../graph/operations/attention.ts";
-import { dropout } from "../graph/operations/dropout.ts";
-import { embedding } from "../graph/operations/embedding.ts";
-import { linear } from "../graph/operations/matmul.ts";
 import { neftune } from "../graph/operations/neftune.ts";
 import { rmsNorm } from "../graph/operations/rms_norm.ts";
 import { rope } from "../graph/operations/rope.ts";
 import { writeCache } from "../graph/operations/rows.ts";
 import { swiglu } from "../graph/operations/swiglu.ts";
+import { applyEmbedding, applyLinear, inUse } from "./adapted.ts";
 import type { LinearLayer, Model } from "./model.ts";
 
 /** What the host writes for a batch of B rows of T tokens; all [B·T]. */
@@ -67,14 +65,13 @@ export function forward(graph: Graph, model: Model, options: ForwardOptions): Te
   const { shape } = model;
   const { inputs, cache } = options;
   const { heads, keyHeads, normEpsilon: epsilon } = shape;
-  const apply = (layer: LinearLayer, x: Tensor) => applyLinear(graph, layer, x, options);
-  const norm = (x: Tensor, weight: Tensor) => graph.call(rmsNorm, [x, weight], { epsilon });
+  const apply = (layer: LinearLayer, x: Tensor) => applyLinear(graph, model, layer, x, options);
+  const norm = (x: Tensor, weight: Tensor) =>
+    graph.call(rmsNorm, [x, inUse(model, weight, options)], { epsilon });
   const rotate = (x: Tensor, count: number) =>
     graph.call(rope, [x, inputs.positions, model.rope], { heads: count });
 
-  let x = graph.call(embedding, [model.embedding, inputs.tokens], {
-    sorted: { order: inputs.order, runs: inputs.runs },
-  });
+  let x = applyEmbedding(graph, model, options);
   if (options.noise && options.dropoutStep) {
     x = graph.call(neftune, [x, options.dropoutStep], { size: options.noise });
   }
@@ -100,22 +97,4 @@ export function forward(graph: Graph, model: Model, options: ForwardOptions): Te
   });
   graph.block = undefined;
   return norm(x, model.norm);
-}
-
-/** y = x·weightᵀ + bias, plus what an adapter adds. */
-function applyLinear(
-  graph: Graph,
-  { weight, bias, lowRank }: LinearLayer,
-  x: Tensor,
-  { dropoutStep, withoutAdapter }: ForwardOptions,
-): Tensor {
-  const inputs = bias ? [x, weight, bias] : [x, weight];
-  const y = graph.call(linear, inputs, { bias: bias !== undefined });
-  if (!lowRank || withoutAdapter) return y;
-  const { down, up, scale, dropout: probability, index: salt } = lowRank;
-  const input = dropoutStep && probability > 0
-    ? graph.call(dropout, [x, dropoutStep], { probability, salt })
-    : x;
-  const narrow = graph.call(linear, [input, down], { scale });
-  return graph.call(linear, [narrow, up, y], { add: true });
 }

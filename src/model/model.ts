@@ -9,7 +9,7 @@ import type { ModelShape } from "./architecture.ts";
 
 /** A low-rank addition to a linear layer: y += scale · B(A(dropout(x))). */
 export interface LowRank {
-  /** [R, K] */
+  /** [R, K]; of an embedding [K, R], as it is looked up by token. */
   down: Tensor;
   /** [N, R] */
   up: Tensor;
@@ -17,6 +17,37 @@ export interface LowRank {
   dropout: number;
   /** Number of this adapter in the model; tells its random numbers from others'. */
   index: number;
+  /** DoRA: the length of each row of the whole weight is trained by itself. */
+  magnitude?: Magnitude;
+}
+
+/** DoRA (Liu et al. 2024, arXiv:2402.09353): y = m ⊙ (W + scale·BA)x / ‖W + scale·BA‖, by row. */
+export interface Magnitude {
+  /** m, [N] */
+  vector: Tensor;
+  /** Squared lengths of the rows of W, [N]. */
+  squares: Tensor;
+}
+
+/** Rows of an embedding or a head that are trained, while the others are not. */
+export interface TokenRows {
+  tokens: readonly number[];
+  /** [n, C] */
+  rows: Tensor;
+  /** Row of each token, n where it has none; u32 [V]. */
+  slots: Tensor;
+  /** The tokens; u32 [n]. */
+  index: Tensor;
+}
+
+/** What an adapter changes outside the linear layers of the blocks. */
+export interface Adaptation {
+  /** Trained copies that stand in for tensors of the model, by the names of those. */
+  copies: Map<string, Tensor>;
+  embedding?: LowRank;
+  head?: LowRank;
+  embeddingRows?: TokenRows;
+  headRows?: TokenRows;
 }
 
 /** A linear layer, and what an adapter adds to it. */
@@ -52,6 +83,7 @@ export interface Model {
   rope: Tensor;
   /** Every tensor that a model file holds, by its name there. */
   tensors: Map<string, Tensor>;
+  adaptation: Adaptation;
 }
 
 /** How a tensor of a model file is held on the device. */
@@ -102,7 +134,8 @@ export function declareModel(
   const norm = declare("model.norm.weight", [width]);
   const head = shape.tied ? embedding : declare("lm_head.weight", [shape.vocabulary, width]);
   const rope = tensor("rope", [positions, headWidth], "f32", "weight");
-  return { shape, embedding, blocks, norm, head, rope, tensors };
+  const adaptation: Adaptation = { copies: new Map() };
+  return { shape, embedding, blocks, norm, head, rope, tensors, adaptation };
 }
 
 /** The linear layers of the blocks, in the order of the model. */

@@ -5,10 +5,11 @@ import { EftError } from "../errors.ts";
 import { bytesToF32, type Dtype, f32ToBf16 } from "../files/dtype.ts";
 import type { SafetensorsSet, TensorEntry } from "../files/safetensors.ts";
 import type { Memory } from "../gpu/program.ts";
-import { bytesOf, type DType, sizeOf } from "../graph/graph.ts";
+import { bytesPerElement, type DType, sizeOf, type Tensor } from "../graph/graph.ts";
 import { loadSaved, savedBytes } from "../quant/load.ts";
 import { Quantizer } from "../quant/quantize.ts";
 import { RandomStream } from "../random.ts";
+import { fillNewRows, isGrown } from "../adapter/new_tokens.ts";
 import { ropeTable } from "./architecture.ts";
 import type { Model } from "./model.ts";
 
@@ -59,16 +60,28 @@ export function findTensor(
   return entry;
 }
 
+/** The same for a tensor of the model, which may have rows for new tokens that the file lacks. */
+export function findRows(files: SafetensorsSet, tensor: Tensor): TensorEntry {
+  const { name, shape } = tensor;
+  const entry = files.tensors.get(name) ?? files.tensors.get(name.replace(/^model\./, ""));
+  return entry && isGrown(tensor, entry) ? entry : findTensor(files, name, shape);
+}
+
+/** Whether the files hold a tensor in quantized parts, not under its name. */
+export function isSaved({ quantized }: Tensor): boolean {
+  return quantized !== undefined && quantized.source !== "weights";
+}
+
 /** Loads every tensor of a model; `progress` hears of bytes done and bytes in all. */
 export async function loadWeights(
   memory: Memory,
   model: Model,
   files: SafetensorsSet,
   progress: (done: number, total: number) => void = () => {},
+  newRows: { mean: boolean; seed: number } = { mean: true, seed: 0 },
 ): Promise<void> {
   const entries = [...model.tensors].map(([name, tensor]) => {
-    const saved = tensor.quantized && tensor.quantized.source !== "weights";
-    const entry = saved ? undefined : findTensor(files, name, tensor.shape);
+    const entry = isSaved(tensor) ? undefined : findRows(files, tensor);
     return { name, tensor, entry, bytes: entry?.bytes ?? savedBytes(files, name, tensor) };
   });
   const total = entries.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -93,14 +106,15 @@ export async function loadWeights(
     for (let offset = 0; offset < entry.bytes; offset += pieceBytes) {
       const length = Math.min(pieceBytes, entry.bytes - offset);
       const data = convert(await entry.read(offset, length), entry.dtype, tensor.dtype);
-      const elements = offset / (entry.bytes / sizeOf(tensor));
-      memory.write(tensor, wholeWords(data), elements * (bytesOf(tensor) / sizeOf(tensor)));
+      const elements = offset / (entry.bytes / sizeOf(entry));
+      memory.write(tensor, wholeWords(data), elements * bytesPerElement(tensor.dtype));
       done += length;
       await sent(data.byteLength);
     }
     progress(done, total);
   }
   quantizer.destroy();
+  await fillNewRows(memory, model, files, findRows, newRows);
   memory.device.check();
   memory.write(model.rope, ropeTable(model.shape, model.rope.shape[0]));
 }

@@ -5,7 +5,7 @@
 import type { Config } from "../config/config.ts";
 import { type Batch, Batches } from "../data/batches.ts";
 import { prepareData } from "../data/prepare.ts";
-import { loadTokenizer } from "../data/tokenizer.ts";
+import { configuredTokenizer } from "../data/tokenizer.ts";
 import { EftError } from "../errors.ts";
 import { bytesToF32, f32ToBf16, f32ToF16 } from "../files/dtype.ts";
 import {
@@ -240,11 +240,7 @@ class Calibration {
     model: Model,
     files: SafetensorsSet,
   ): Promise<Calibration> {
-    const tokenizer = await loadTokenizer(
-      host,
-      config.tokenizer_config ?? config.base_model,
-      config.special_tokens,
-    );
+    const tokenizer = await configuredTokenizer(host, config);
     const { train } = await prepareData(host, config, tokenizer);
     const batches = new Batches(train, {
       microBatchSize: config.micro_batch_size,

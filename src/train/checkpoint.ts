@@ -1,9 +1,11 @@
 // A checkpoint: the model as it would be exported at this step, the tensors that training needs to go
 // on, and how far the run is. A run that goes on from one ends in the bytes it would have ended in.
 
+import { loadExported } from "../adapter/load.ts";
 import type { Config } from "../config/config.ts";
 import { EftError } from "../errors.ts";
 import { deviceTensors } from "../export/device_tensor.ts";
+import { writtenTensors } from "../export/model.ts";
 import { writeModelFiles } from "../export/result.ts";
 import type { Dtype } from "../files/dtype.ts";
 import { bytesToF32 } from "../files/dtype.ts";
@@ -61,25 +63,38 @@ export async function writeCheckpoint(
   { trainer, progress, data, texts, onlyModel }: CheckpointContent,
 ): Promise<void> {
   const { session, memory } = trainer;
-  trainer.hold("use");
-  await writeModelFiles(host, folder, trainer);
-  trainer.hold("train");
-  for (const [name, text] of Object.entries(texts)) await host.write(`${folder}/${name}`, text);
-  if (onlyModel) return;
-  const tensors = deviceTensors(
-    memory,
-    [...runTensors(session.trained, session.groups)].map(([name, tensor]) => ({
+  const { relora } = trainer;
+  const tensorsPath = `${folder}/${tensorsFile}`;
+  const writeTensors = () => {
+    const entries = [...stateTensors(trainer)].map(([name, tensor]) => ({
       name,
       tensor,
       dtype: storedAs(tensor),
-    })),
-  );
-  await writeSafetensors(host, `${folder}/${tensorsFile}`, tensors);
+    }));
+    return writeSafetensors(host, tensorsPath, deviceTensors(memory, entries));
+  };
+  // Writing the model merges ReLoRA's adapter for good, so its state is kept first and put back.
+  if (relora) await writeTensors();
+  trainer.hold("use");
+  await writeModelFiles(host, folder, trainer);
+  trainer.hold("train");
+  if (relora) await loadTensors(host, tensorsPath, relora.mergedTensors(), memory);
+  for (const [name, text] of Object.entries(texts)) await host.write(`${folder}/${name}`, text);
+  if (onlyModel) {
+    if (relora) await host.remove(tensorsPath);
+    return;
+  }
+  if (!relora) await writeTensors();
   const files: Record<string, number> = {};
   for (const name of await host.list(folder)) files[name] = await sizeOfFile(host, folder, name);
   const { log: _, ...rest } = progress;
   const state: CheckpointState = { format, config: session.config, data, progress: rest, files };
   await host.write(`${folder}/${stateFile}`, JSON.stringify(state, null, 2) + "\n");
+}
+
+/** Every tensor that a run needs to go on; with ReLoRA, the weights that it has merged into too. */
+function stateTensors({ session, relora }: Trainer): Map<string, Tensor> {
+  return new Map([...runTensors(session.trained, session.groups), ...relora?.bases() ?? []]);
 }
 
 function storedAs({ dtype }: Tensor): Dtype {
@@ -161,21 +176,27 @@ export async function restoreCheckpoint(
   { path, progress }: Checkpoint,
   trainer: Trainer,
 ): Promise<void> {
-  const { trained, groups } = trainer.session;
-  await loadTensors(host, `${path}/${tensorsFile}`, runTensors(trained, groups), trainer.memory);
+  await loadTensors(host, `${path}/${tensorsFile}`, stateTensors(trainer), trainer.memory);
   trainer.goOnFrom({ steps: progress.step, microSteps: progress.microStep });
   if (progress.optimizer) trainer.scalars.restore(progress.optimizer);
 }
 
 /** Brings the trained values of a checkpoint to the device, for the best model. */
 export async function restoreModel(host: Host, path: string, trainer: Trainer): Promise<void> {
-  const { trained, loaded } = trainer.session;
+  const { memory, relora, session: { trained, loaded } } = trainer;
   if (await host.kind(`${path}/${tensorsFile}`) === "file") {
-    const values = new Map([...trained].map(([name, tensor]) => [`value.${name}`, tensor]));
-    return await loadTensors(host, `${path}/${tensorsFile}`, values, trainer.memory);
+    const values = [...trained].map(([name, tensor]) => [`value.${name}`, tensor] as const);
+    const all = new Map([...values, ...relora?.bases() ?? []]);
+    return await loadTensors(host, `${path}/${tensorsFile}`, all, memory);
   }
-  const file = loaded.lora ? `${path}/adapter_model.safetensors` : path;
-  await loadTensors(host, file, trained, trainer.memory);
+  if (relora) {
+    await loadTensors(host, path, writtenTensors(loaded.model), memory);
+    return relora.clear();
+  }
+  if (loaded.lora) {
+    return await loadExported(host, `${path}/adapter_model.safetensors`, loaded.lora, memory);
+  }
+  await loadTensors(host, path, trained, memory);
 }
 
 /** Bytes read from a file at once. */

@@ -44,6 +44,8 @@ export interface StepEvent {
   /** Tokens computed per second, without padding. */
   tokens_per_second: number;
   seconds_left: number;
+  /** How often the adapter was merged so far (ReLoRA). */
+  num_lora_restarts?: number;
 }
 
 export interface EvalEvent {

@@ -7,6 +7,7 @@ import type { Limits } from "../graph/limits.ts";
 import { clearRows, type Rows } from "../graph/operations/clear_rows.ts";
 import { gradientNorm, gradientPieces } from "../graph/operations/gradient_norm.ts";
 import { chunkRows, headLoss, lossSum } from "../graph/operations/head_loss.ts";
+import { headParts } from "../model/adapted.ts";
 import { type BatchInputs, forward } from "../model/forward.ts";
 import type { Model } from "../model/model.ts";
 import type { Weights } from "./optimizers/optimizer.ts";
@@ -64,16 +65,17 @@ function lossGraph(
   noise?: number,
 ): LossGraph {
   const graph = new Graph();
-  const hidden = forward(graph, model, {
-    inputs,
-    noise,
-    dropoutStep: backward ? step : undefined,
-  });
-  const [rows, width] = hidden.shape;
-  const chunk = chunkRows(rows, model.shape.vocabulary, width, limits);
-  const losses = graph.call(headLoss, [hidden, model.head, inputs.targets, step], {
+  const options = { inputs, noise, dropoutStep: backward ? step : undefined };
+  const hidden = forward(graph, model, options);
+  const { weight, lowRank, rows } = headParts(graph, model, hidden, options);
+  const rank = lowRank?.narrow.shape[1];
+  const chunk = chunkRows(hidden.shape[0], weight.shape[0], hidden.shape[1], limits, rank);
+  const extra = lowRank ? [lowRank.narrow, lowRank.up] : rows ? [rows.rows, rows.index] : [];
+  const losses = graph.call(headLoss, [hidden, weight, inputs.targets, step, ...extra], {
     chunk,
     backward,
+    lowRank: lowRank !== undefined,
+    rows: rows !== undefined,
   });
   graph.add(lossSum, [losses, step], { into: statistics });
   graph.result(losses);

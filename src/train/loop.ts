@@ -83,10 +83,11 @@ export async function trainingLoop(
       step_ms: seconds * 1000 / results.length,
       tokens_per_second: tokens / seconds,
       seconds_left: (totalSteps - step) * seconds / results.length,
+      ...(trainer.relora ? { num_lora_restarts: trainer.relora.restarts } : {}),
     };
     report(event);
-    const { loss, learning_rate, grad_norm } = event;
-    progress.log.push({ epoch, step, loss, learning_rate, grad_norm });
+    const { loss, learning_rate, grad_norm, num_lora_restarts } = event;
+    progress.log.push({ epoch, step, loss, learning_rate, grad_norm, num_lora_restarts });
     for (const { loss } of results) progress.lossSum += loss;
     if (watchdog.observe(loss)) {
       barks = true;

@@ -1,6 +1,7 @@
 // How each trained tensor is updated: its optimizer, its own learning rate, its weight decay. The
 // groups are Axolotl's (embedding_lr, lr_groups) and PEFT's (LoRA+).
 
+import { restartFactor } from "../adapter/relora.ts";
 import type { Config } from "../config/config.ts";
 import { assert } from "../errors.ts";
 import type { Tensor } from "../graph/graph.ts";
@@ -59,19 +60,21 @@ function rateScales(config: Config): (name: string) => number {
   };
 }
 
-/** The schedule of a run, and the part of it that evaluations change. */
+/** The schedule of a run (with its restarts, if any), and the part of it that evaluations change. */
 export function runSchedule(
   config: Config,
   totalSteps: number,
 ): { factor: Schedule; plateau: Plateau } {
   const { lr_scheduler_kwargs: given = {}, learning_rate: learningRate, lr_div_factor } = config;
   const kwargs = lr_div_factor === undefined ? given : { div_factor: lr_div_factor, ...given };
-  const factor = schedule(config.lr_scheduler, warmupSteps(config, totalSteps), {
+  const base = schedule(config.lr_scheduler, warmupSteps(config, totalSteps), {
     kwargs,
     learningRate,
     quadraticWarmup: config.lr_quadratic_warmup,
     minRatio: config.cosine_min_lr_ratio,
     constantRatio: config.cosine_constant_lr_ratio,
   });
+  const restarting = restartFactor(config);
+  const factor: Schedule = (step, total) => base(step, total) * restarting(step);
   return { factor, plateau: new Plateau(learningRate, kwargs) };
 }

@@ -38,6 +38,16 @@ const fixed: (keyof Config)[] = [
   "pad_to_sequence_len",
   "adapter",
   "lora_r",
+  "lora_rank_pattern",
+  "lora_modules_to_save",
+  "peft_use_dora",
+  "peft_init_lora_weights",
+  "peft_trainable_token_indices",
+  "relora",
+  "relora_steps",
+  "jagged_restart_steps",
+  "tokens",
+  "mean_resizing_embeddings",
   "lora_target_modules",
   "lora_target_linear",
   "optimizer",
@@ -62,7 +72,11 @@ export function checkResume(checkpoint: Checkpoint, config: Config, data: string
     !free.test(key) && JSON.stringify(was[key]) !== JSON.stringify(is[key])
   );
   const show = (key: string) => `${key} was ${text(was[key])} and is ${text(is[key])}`;
-  const refused = changed.filter((key) => (fixed as string[]).includes(key));
+  // What OLoRA takes out of the base depends on the scale.
+  const scale = String(was.peft_init_lora_weights).toLowerCase() === "olora"
+    ? ["lora_alpha", "lora_alpha_pattern", "peft_use_rslora"]
+    : [];
+  const refused = changed.filter((key) => [...fixed, ...scale].includes(key));
   if (refused.length > 0) {
     throw new EftError(
       "output",

@@ -1,12 +1,16 @@
 // Everything about a run that can be known without a device: data, model, adapter, graphs and the
 // memory they will take. `eft plan` stops here; training and inference go on from here.
 
+import { checkNewTokens, embeddingRows } from "../adapter/new_tokens.ts";
+import { openAdapter, type OpenedAdapter } from "../adapter/load.ts";
+import { checkQuantizedRun } from "../adapter/quantized.ts";
+import { checkRelora, reloraSettings } from "../adapter/relora.ts";
 import { attachLora, type Lora, loraSettings } from "../adapter/lora.ts";
 import type { Config } from "../config/config.ts";
 import { Batches } from "../data/batches.ts";
 import type { HubOptions } from "../data/hub/settings.ts";
 import { batchOptions, type Prepared, prepareData } from "../data/prepare.ts";
-import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts";
+import { configuredTokenizer, type Tokenizer } from "../data/tokenizer.ts";
 import { EftError } from "../errors.ts";
 import { readbackBytes } from "../export/device_tensor.ts";
 import { openSafetensors, type SafetensorsSet } from "../files/safetensors.ts";
@@ -19,8 +23,8 @@ import { type ModelShape, readModelShape } from "../model/architecture.ts";
 import { type BatchInputs, batchInputs } from "../model/forward.ts";
 import { readBaseQuantization, savedParts } from "../quant/checkpoint.ts";
 import { declareModel, type Model } from "../model/model.ts";
-import { modelSource, resolveModelFolder, resolveTokenizerFolder } from "../model/source.ts";
-import { findTensor, heldAs } from "../model/weights.ts";
+import { modelSource, resolveModelFolder } from "../model/source.ts";
+import { findRows, findTensor, heldAs, isSaved } from "../model/weights.ts";
 import type { Rows } from "../graph/operations/clear_rows.ts";
 import {
   evaluationGraph,
@@ -47,6 +51,8 @@ export interface LoadedModel {
   lora: Lora | undefined;
   /** Which parts of the model train, where not all of it does. */
   unfrozen?: Unfrozen;
+  /** The adapter that training goes on from (`lora_model_dir`). */
+  earlier?: OpenedAdapter;
 }
 
 /** A compiled shape of batch: its inputs, its plan, and where its losses are. */
@@ -81,6 +87,12 @@ export interface Session {
   notes: string[];
 }
 
+export interface LoadOptions {
+  /** Rows that the embedding must have at least. */
+  rows?: () => Promise<number>;
+  onProgress?: HubOptions["onProgress"];
+}
+
 /** Reads a model folder's shape and declares its tensors, with the adapter the config asks for. */
 export async function loadModel(
   host: Host,
@@ -88,11 +100,12 @@ export async function loadModel(
   limits: Limits,
   positions: number,
   purpose: "train" | "infer" = "train",
-  onProgress?: HubOptions["onProgress"],
+  { rows = () => Promise.resolve(0), onProgress }: LoadOptions = {},
 ): Promise<LoadedModel> {
   const source = modelSource(config, onProgress);
   const folder = await resolveModelFolder(host, config.base_model, { ...source, parts: "small" });
-  const shape = await readShape(host, folder);
+  const stored = await readShape(host, folder);
+  const shape = { ...stored, vocabulary: Math.max(stored.vocabulary, await rows()) };
   if (shape.slidingWindow !== undefined && positions > shape.slidingWindow) {
     throw new EftError(
       "config",
@@ -101,6 +114,7 @@ export async function loadModel(
     );
   }
   const quantization = await readBaseQuantization(host, folder, config, purpose);
+  if (quantization && purpose === "train" && config.adapter) checkQuantizedRun(config);
   const full = purpose === "train" && !config.adapter;
   const unfrozen = full && config.unfrozen_parameters
     ? new Unfrozen(config.unfrozen_parameters)
@@ -114,7 +128,7 @@ export async function loadModel(
   let storedDtype: LoadedModel["storedDtype"] = "F32";
   if (files) {
     const embedding = findTensor(files, "model.embed_tokens.weight", [
-      shape.vocabulary,
+      stored.vocabulary,
       shape.width,
     ]);
     if (embedding.dtype === "BF16" || embedding.dtype === "F16") storedDtype = embedding.dtype;
@@ -138,12 +152,29 @@ export async function loadModel(
     );
   }
   if (files) {
-    for (const [name, { shape, quantized }] of model.tensors) {
-      if (!quantized || quantized.source === "weights") findTensor(files, name, shape);
-    }
+    for (const tensor of model.tensors.values()) if (!isSaved(tensor)) findRows(files, tensor);
   }
-  const lora = config.adapter ? attachLora(model, loraSettings(config)) : undefined;
-  return { model, folder, files, storedDtype, lora, unfrozen };
+  const loaded = { model, folder, files, storedDtype, unfrozen };
+  if (!config.adapter) return { ...loaded, lora: undefined };
+  const earlier = config.lora_model_dir === undefined
+    ? undefined
+    : await openAdapter(host, config.lora_model_dir, model, files);
+  const lora = earlier?.lora ?? attachLora(model, loraSettings(config));
+  if (shape.vocabulary > stored.vocabulary) keepGrownTables(model, lora);
+  return { ...loaded, lora, earlier };
+}
+
+/** Tables with new rows go into the adapter's files, as in PEFT, unless a trained copy does. */
+function keepGrownTables(model: Model, lora: Lora): void {
+  for (const module of ["model.embed_tokens", "lm_head"]) {
+    const table = model.tensors.get(`${module}.weight`);
+    if (!table || model.adaptation.copies.has(table.name)) continue;
+    const adapted = lora.modules.some(({ path }) => path === module);
+    lora.grownTables.set(
+      `base_model.model.${module}.${adapted ? "base_layer." : ""}weight`,
+      table,
+    );
+  }
 }
 
 async function readShape(host: Host, folder: string): Promise<ModelShape> {
@@ -172,11 +203,23 @@ export async function prepareSession(
   onProgress?: HubOptions["onProgress"],
 ): Promise<Session> {
   // Read the small files first: a mistake in them should not wait for the data.
-  const loaded = await loadModel(host, config, limits, config.sequence_len, "train", onProgress);
+  let tokenizer: Tokenizer | undefined;
+  const loaded = await loadModel(host, config, limits, config.sequence_len, "train", {
+    onProgress,
+    async rows() {
+      tokenizer = await configuredTokenizer(host, config, onProgress);
+      checkNewTokens(config, tokenizer.added);
+      const { added, vocabSize } = tokenizer;
+      return added.length > 0 || config.resize_token_embeddings_to_32x
+        ? embeddingRows(config, vocabSize)
+        : 0;
+    },
+  });
   try {
-    return await buildSession(host, config, limits, loaded, onProgress);
+    return await buildSession(host, config, limits, loaded, tokenizer!, onProgress);
   } catch (error) {
     loaded.files?.close();
+    loaded.earlier?.files.close();
     throw error;
   }
 }
@@ -186,13 +229,9 @@ async function buildSession(
   config: Config,
   limits: Limits,
   loaded: LoadedModel,
+  tokenizer: Tokenizer,
   onProgress?: HubOptions["onProgress"],
 ): Promise<Session> {
-  const tokenizer = await loadTokenizer(
-    host,
-    await resolveTokenizerFolder(host, config, onProgress),
-    config.special_tokens,
-  );
   const { model, lora } = loaded;
   if (tokenizer.vocabSize > model.shape.vocabulary) {
     throw new EftError(
@@ -219,6 +258,7 @@ async function buildSession(
   const accumulation = config.gradient_accumulation_steps;
   const totalSteps = countSteps(config, trainBatches, accumulation);
   const groups = groupParameters(trained, parameterRules(config, totalSteps), limits);
+  if (reloraSettings(config)) checkRelora(config, groups);
   const scalars = scalarsTensor(groups);
   const state = { step: stepTensor(), statistics: statisticsTensor() };
 
@@ -268,6 +308,15 @@ async function buildSession(
     notes.push(
       `sequence_len ${config.sequence_len} is more than the ${model.shape.positions} positions ` +
         "that this model was trained for; expect poor results beyond those.",
+    );
+  }
+  if (tokenizer.added.length > 0) {
+    const list = tokenizer.added.map(({ id, content }) => `${content} (${id})`).join(", ");
+    notes.push(`New tokens: ${list}. The model now embeds ${model.shape.vocabulary}.`);
+  }
+  if (loaded.earlier) {
+    notes.push(
+      `lora_model_dir: rank, alpha, dropout and targets are those of ${config.lora_model_dir}.`,
     );
   }
   return {

@@ -4,7 +4,8 @@ import type { AccumulationWindow, Batch } from "../data/batches.ts";
 import type { Device } from "../gpu/device.ts";
 import { Memory, type Program } from "../gpu/program.ts";
 import { packStep, STATISTICS_ROWS } from "../graph/step_scalars.ts";
-import { initializeLora } from "../adapter/lora.ts";
+import { initializeAdapter } from "../adapter/initialize.ts";
+import { Relora, reloraSettings } from "../adapter/relora.ts";
 import { initializeWeights, loadWeights } from "../model/weights.ts";
 import { UpdateScalars } from "./optimizers/scalars.ts";
 import { firstNonFinite } from "./diagnosis.ts";
@@ -30,6 +31,7 @@ export class Trainer {
   readonly device: Device;
   /** The host's side of the optimizer: part of a checkpoint. */
   readonly scalars: UpdateScalars;
+  relora: Relora | undefined;
   readonly #micro = new Map<number, Program>();
   readonly #evaluate = new Map<number, Program>();
   #update!: Program;
@@ -77,12 +79,23 @@ export class Trainer {
       trainer.#exchanges = { train: toTrain, use: toUse };
     }
 
-    const { model, files, lora } = session.loaded;
+    const { model, files, lora, earlier } = session.loaded;
+    const { config } = session;
     if (files) {
-      await loadWeights(memory, model, files, (done, total) => progress("weights", done, total));
-      files.close();
-    } else initializeWeights(memory, model, session.config.seed);
-    if (lora) initializeLora(memory, lora, session.config.seed);
+      const hear = (done: number, total: number) => progress("weights", done, total);
+      const newRows = { mean: config.mean_resizing_embeddings, seed: config.seed };
+      await loadWeights(memory, model, files, hear, newRows);
+    } else initializeWeights(memory, model, config.seed);
+    if (earlier) await earlier.load(memory);
+    else if (lora) await initializeAdapter(memory, lora, config.seed);
+    files?.close();
+    const relora = reloraSettings(config);
+    if (lora && relora) {
+      trainer.relora = await Relora.create(memory, lora, session.groups, relora, {
+        seed: config.seed,
+        limits: session.limits,
+      });
+    }
     memory.clear(session.state.statistics);
     for (const { gradient, state, optimizer } of session.groups) {
       for (const tensor of [gradient, ...Object.values(state)]) memory.clear(tensor);
@@ -106,6 +119,7 @@ export class Trainer {
   goOnFrom({ steps, microSteps }: { steps: number; microSteps: number }): void {
     this.#optimizerSteps = steps;
     this.#microSteps = microSteps;
+    this.relora?.goOnFrom(steps);
   }
 
   /** One optimizer step over a window of micro batches. Returns when it is on its way. */
@@ -114,6 +128,10 @@ export class Trainer {
     const { seed } = session.config;
     await this.#chooseBlocks();
     this.hold("train");
+    if (this.relora?.isDue(this.#optimizerSteps)) {
+      await this.relora.restart();
+      if (this.relora.settings.pruning.method === "zero") this.scalars.startAnew();
+    }
     const slot = this.#optimizerSteps++ % STATISTICS_ROWS;
     memory.write(session.state.statistics, new Float32Array(4), slot * 16);
     for (const batch of window.batches) {

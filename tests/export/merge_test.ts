@@ -16,9 +16,8 @@ const golden = "tests/golden";
 async function merge(base: string, adapter: string, folder: string) {
   const shape = readModelShape(await host.readText(`${base}/config.json`), "config.json");
   const model = declareModel(shape, 1, () => ({ dtype: "f32", trained: false }));
-  await openAdapter(host, adapter, model);
   const files = await openSafetensors(host, base);
-  const changes = await openSafetensors(host, `${adapter}/adapter_model.safetensors`);
+  const changes = await openAdapter(host, adapter, model, files);
   await writeSafetensors(
     host,
     `${folder}/model.safetensors`,
@@ -26,7 +25,7 @@ async function merge(base: string, adapter: string, folder: string) {
   );
   Deno.copyFileSync(`${base}/config.json`, `${folder}/config.json`);
   files.close();
-  changes.close();
+  changes.files.close();
 }
 
 Deno.test(

@@ -224,7 +224,8 @@ for (const method of ["full", "lora"] as const) {
         const model = declareModel(shape, T, () => ({ dtype: "f32", trained: full }));
         const trained = full
           ? model.tensors
-          : attachLora(model, { rank: 2, alpha: 4, dropout: 0.1, targets: /.*/ }).tensors;
+          : attachLora(model, { rank: 2, alpha: 4, dropout: 0.1, targets: [], allLinear: true })
+            .tensors;
         for (const value of trained.values()) {
           value.gradient = tensor(`${value.name} gradient`, value.shape, "f32", "gradient");
         }

@@ -6,9 +6,9 @@ import { bytesToF32 } from "../../src/files/dtype.ts";
 import { openSafetensors } from "../../src/files/safetensors.ts";
 import { Memory } from "../../src/gpu/program.ts";
 import { Graph } from "../../src/graph/graph.ts";
-import { linear } from "../../src/graph/operations/matmul.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { denoHost } from "../../src/host/deno.ts";
+import { logitsOf as logitNode } from "../../src/model/adapted.ts";
 import { batchInputs, forward } from "../../src/model/forward.ts";
 import type { Model } from "../../src/model/model.ts";
 import { loadWeights } from "../../src/model/weights.ts";
@@ -36,10 +36,12 @@ export async function openModel(
     "infer",
   );
   const memory = new Memory(device);
-  const adapter = options.adapter ? await openAdapter(host, options.adapter, model) : undefined;
+  const adapter = options.adapter
+    ? await openAdapter(host, options.adapter, model, files)
+    : undefined;
   await loadWeights(memory, model, files!);
-  files!.close();
   await adapter?.load(memory);
+  files!.close();
   return { model, memory };
 }
 
@@ -52,7 +54,7 @@ export async function logitsOf(
   const graph = new Graph();
   const inputs = batchInputs(rows.length, length);
   const hidden = forward(graph, model, { inputs });
-  const logits = graph.result(graph.call(linear, [hidden, model.head], {}));
+  const logits = graph.result(logitNode(graph, model, hidden));
   const [program] = await memory.compile([plan("logits", graph, memory.device.limits)]);
   const tokens = Uint32Array.from(rows.flat());
   memory.write(inputs.tokens, tokens);

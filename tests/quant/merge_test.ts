@@ -42,7 +42,7 @@ for (const [base, adapterKeys, run] of cases) {
     await writeSafetensors(
       host,
       `${folder}/model.safetensors`,
-      mergedTensors(model, files!, changes.files, storedDtype),
+      mergedTensors(model, files!, changes, storedDtype),
     );
     files!.close();
     changes.files.close();

@@ -68,7 +68,8 @@ async function checkRun(baseFolder: string, folder: string, method: string, reco
       rank: 4,
       alpha: 8,
       dropout: 0,
-      targets: /.*/,
+      targets: [],
+      allLinear: true,
     });
     const trained: Map<string, Tensor> = lora?.tensors ?? model.tensors;
     const optimizer = adamw({

@@ -306,7 +306,10 @@ Deno.test(
     await assert.rejects(
       train(folder, { ...lora, sequence_len: 4, min_sample_len: 4, datasets: [] }),
     );
-    await assert.rejects(train(folder, { ...lora, base_model: `${folder}/nowhere` }), /there is no model/);
+    await assert.rejects(
+      train(folder, { ...lora, base_model: `${folder}/nowhere` }),
+      /there is no model/,
+    );
     assert.ok(Deno.statSync(`${folder}/out.partial/eft_config.yml`).isFile);
     Deno.removeSync(folder, { recursive: true });
   },

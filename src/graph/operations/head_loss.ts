@@ -10,22 +10,31 @@ import { stepValues } from "../step_scalars.ts";
 import { expandWgsl } from "../wgsl.ts";
 import { read, rowDispatch, widthOf, write } from "./kernel.ts";
 import { inputGradient, linearDispatches, weightGradient } from "./matmul.ts";
+import { gatherColumns, scatterColumns } from "./token_rows.ts";
 
 interface HeadLoss {
   /** Rows whose logits exist at once; see `chunkRows`. */
   chunk: number;
   /** Make the gradients of the hidden states and, when it is trained, of the head. */
   backward: boolean;
+  /** Two more inputs: narrow [M, R] and up [V, R]; the logits are hidden·headᵀ + narrow·upᵀ. */
+  lowRank?: boolean;
+  /** Two more inputs: rows [n, C] and their tokens [n], which take the place of rows of the head. */
+  rows?: boolean;
 }
 
 /** Bytes of logits that a chunk may take, where the width of the vocabulary allows. */
 const chunkBytes = 32 * 2 ** 20;
 
-/** Rows per chunk for M rows of V logits and hidden states of width C. */
-export function chunkRows(M: number, V: number, C: number, limits: Limits): number {
+/**
+ * Rows per chunk for M rows of V logits and hidden states of width C (and, with a low-rank addition,
+ * of width `rank`).
+ */
+export function chunkRows(M: number, V: number, C: number, limits: Limits, rank = 0): number {
   // A chunk's hidden states are bound by byte range, which must start at an aligned offset.
+  const aligned = (width: number) => width * 4 % limits.offsetAlignment === 0;
   let step = 1;
-  while ((step * C * 4) % limits.offsetAlignment !== 0) step++;
+  while (!aligned(step * C) || !aligned(step * rank)) step++;
   const bytes = Math.min(chunkBytes, limits.maxBinding);
   const rows = Math.min(M, Math.max(step, Math.floor(bytes / (V * 4) / step) * step));
   if (rows * V * 4 > limits.maxBinding) {
@@ -37,11 +46,14 @@ export function chunkRows(M: number, V: number, C: number, limits: Limits): numb
   return rows;
 }
 
-/** (hidden [M, C], head [V, C], targets [M] i32, step) to (loss [M], hidden gradient [M, C]). */
+/**
+ * (hidden [M, C], head [V, C], targets [M] i32, step, and what `lowRank` or `rows` ask for) to
+ * (loss [M], hidden gradient [M, C], and with `lowRank` the gradient of narrow [M, R]).
+ */
 export const headLoss: Operation<HeadLoss> = {
   name: "headLoss",
   startsGradient: true,
-  infer([hidden, head, targets], { chunk, backward }) {
+  infer([hidden, head, targets, , extra], { chunk, backward, lowRank, rows }) {
     const [M, C] = hidden.shape;
     assert(head.shape[1] === C && targets.shape[0] === M, "headLoss: shapes");
     const V = head.shape[0];
@@ -49,14 +61,22 @@ export const headLoss: Operation<HeadLoss> = {
       { name: "loss", shape: [M] },
       { name: "logits", shape: [chunk, V], role: "workspace" },
       ...(backward ? [{ name: "dhidden", shape: [M, C] }] : []),
+      ...(backward && lowRank ? [{ name: "dnarrow", shape: extra.shape }] : []),
+      ...(rows
+        ? [{ name: "part", shape: [chunk, extra.shape[0]], role: "workspace" } as const]
+        : []),
     ];
   },
   gradient(context) {
     if (context.needs(0)) context.contribute(0, context.output(2));
+    if (context.attributes.lowRank) context.contribute(4, context.output(3));
   },
-  lower({ inputs, outputs, attributes: { chunk, backward } }, limits) {
+  lower({ inputs, outputs, attributes: { chunk, backward, ...extra } }, limits) {
     const [hidden, head, targets, step] = inputs;
     const [loss, logits, dhidden] = outputs;
+    const [narrow, up] = extra.lowRank ? inputs.slice(4) : [];
+    const [rowWeights, index] = extra.rows ? inputs.slice(4) : [];
+    const part = outputs[outputs.length - 1];
     const M = hidden.shape[0];
     const V = head.shape[0];
     const dispatches: Dispatch[] = [];
@@ -65,6 +85,14 @@ export const headLoss: Operation<HeadLoss> = {
       const rows = { first, count };
       const here = { first: 0, count };
       dispatches.push(...linearDispatches(hidden, head, logits, limits, { rows }));
+      if (narrow) {
+        const options = { rows, accumulate: true };
+        dispatches.push(...linearDispatches(narrow, up, logits, limits, options));
+      }
+      if (index) {
+        dispatches.push(...linearDispatches(hidden, rowWeights, part, limits, { rows }));
+        dispatches.push(scatterColumns(count, part, index, logits));
+      }
       const bindings = [read(targets), read(step), write(logits, 0, count * V * 4), write(loss)];
       dispatches.push(rowDispatch("crossEntropy", source, count, limits, bindings, {
         ...stepValues,
@@ -76,17 +104,45 @@ export const headLoss: Operation<HeadLoss> = {
         BACKWARD: backward,
       }));
       if (!backward) continue;
+      if (index) dispatches.push(gatherColumns(count, index, logits, part));
       dispatches.push(...inputGradient(logits, head, dhidden, limits, { rows }));
+      const both = { rows: here, rightRows: rows };
       if (head.gradient) {
-        dispatches.push(
-          ...weightGradient(logits, hidden, head.gradient, limits, {
-            rows: here,
-            rightRows: rows,
-          }),
-        );
+        dispatches.push(...weightGradient(logits, hidden, head.gradient, limits, both));
+      }
+      if (narrow) {
+        dispatches.push(...inputGradient(logits, up, outputs[3], limits, { rows }));
+        if (up.gradient) {
+          dispatches.push(...weightGradient(logits, narrow, up.gradient, limits, both));
+        }
+      }
+      if (index) {
+        const options = { rows, accumulate: true };
+        dispatches.push(...inputGradient(part, rowWeights, dhidden, limits, options));
+        if (rowWeights.gradient) {
+          dispatches.push(...weightGradient(part, hidden, rowWeights.gradient, limits, both));
+        }
       }
     }
     return dispatches;
+  },
+};
+
+/** (logits [M, V], hidden [M, C], rows [n, C], tokens [n]) to the logits with those of the rows. */
+export const headLogits: Operation<Record<never, never>> = {
+  name: "headLogits",
+  infer([logits, , rows]) {
+    const part = [logits.shape[0], rows.shape[0]];
+    return [
+      { name: "logits", shape: logits.shape, inPlace: 0 },
+      { name: "part", shape: part, role: "workspace" },
+    ];
+  },
+  lower({ inputs: [, hidden, rows, index], outputs: [logits, part] }, limits) {
+    return [
+      ...linearDispatches(hidden, rows, part, limits),
+      scatterColumns(logits.shape[0], part, index, logits),
+    ];
   },
 };
 

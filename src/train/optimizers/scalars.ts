@@ -40,6 +40,11 @@ export class UpdateScalars {
     return all;
   }
 
+  /** Counts the steps of every group from one again. */
+  startAnew(): void {
+    for (const row of this.#rows) Object.assign(row, { steps: 0, kept: [] });
+  }
+
   save(): HostState {
     return Object.fromEntries(
       this.#groups.map(({ name }, i) => {

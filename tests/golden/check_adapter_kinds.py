@@ -1,0 +1,47 @@
+"""Loads the adapters that Eft trained (tests/adapter/kinds_test.ts) with PEFT and compares logits with ours.
+
+Usage: python check_adapter_kinds.py DIR
+DIR holds a folder for each of adapters/*, with logits.f32 beside the adapter.
+Fails if a tensor is missing, unexpected or not taken over as it is, or if logits differ by 1e-4.
+"""
+
+import json
+import sys
+import warnings
+from pathlib import Path
+
+import numpy
+
+from check_peft import check_keys
+from common import load_model, logits_of
+
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors.torch import load_file
+
+HERE = Path(__file__).parent
+
+
+def main(folder):
+    worst = 0.0
+    for path in sorted(Path(folder).iterdir()):
+        golden = HERE / "adapters" / path.name
+        base = json.loads((golden / "losses.json").read_text())["base"]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*(missing|unexpected)")
+            model = PeftModel.from_pretrained(load_model(HERE / f"base-{base}"), path).eval()
+        check_keys(
+            load_file(path / "adapter_model.safetensors"), get_peft_model_state_dict(model, save_embedding_layers=False)
+        )
+        logits = logits_of(model, load_file(golden / "logits.safetensors")["input_ids"])
+        ours = numpy.fromfile(path / "logits.f32", dtype=numpy.float32).reshape(logits.shape)
+        far = float(abs(logits.numpy() - ours).max())
+        print(f"{path.name}: logits differ by {far:.1e}")
+        worst = max(worst, far)
+    if not worst < 1e-4:
+        raise SystemExit(f"logits differ by {worst}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    main(sys.argv[1])
