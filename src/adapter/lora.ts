@@ -93,7 +93,10 @@ function chooseModules(model: Model, settings: LoraSettings): Module[] {
     modulesToSave.some((name) => new RegExp(`^(?:.*\\.)?${name}(?:\\..*)?$`).test(path));
   const chosen = modules.filter((module) => isTarget(module, rules) && !saved(module.path));
   if (unused.length > 0 || chosen.length === 0) {
-    const known = [...new Set(modules.map(({ path }) => lastName(path)))];
+    const rank = ({ kind }: Module) => (kind === "linear" ? 0 : 1);
+    const usable = modules.filter(({ kind }) => kind !== "head" || !model.shape.tied)
+      .sort((a, b) => rank(a) - rank(b));
+    const known = [...new Set(usable.map(({ path }) => lastName(path)))];
     const what = unused.length > 0 ? unused.join(", ") : String(namesOrPattern(targets));
     throw new EftError(
       "config",

@@ -68,6 +68,25 @@ async function refused(settings: unknown, keys: string, message: RegExp) {
   });
 }
 
+Deno.test("adapters that need the base's own values", async () => {
+  const qlora = "adapter: qlora\n";
+  await refused(
+    undefined,
+    `${qlora}peft_use_dora: true`,
+    /^peft_use_dora: DoRA on a quantized base/,
+  );
+  for (const start of ["pissa", "pissa_niter_4", "olora"]) {
+    await refused(
+      undefined,
+      `${qlora}peft_init_lora_weights: ${start}`,
+      /^peft_init_lora_weights: .* takes its start out of the base/,
+    );
+  }
+  await refused(undefined, `${qlora}relora_steps: 4`, /^relora: .* quantized base cannot take/);
+  const gptq = { quant_method: "gptq", bits: 4, group_size: 128 };
+  await refused(gptq, "adapter: lora\ngptq: true\npeft_use_dora: true", /^peft_use_dora/);
+});
+
 Deno.test("a checkpoint that does not fit the keys", async () => {
   const gptq = { quant_method: "gptq", bits: 4, group_size: 128 };
   const four = { quant_method: "bitsandbytes", load_in_4bit: true, bnb_4bit_quant_type: "nf4" };

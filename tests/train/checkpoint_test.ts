@@ -99,7 +99,36 @@ const variants: { name: string; keys: Keys; stops: number[] }[] = [
   },
 ];
 
-for (const { name, keys, stops } of variants) {
+/** Methods whose state is more than the trained values. */
+const others: typeof variants = [
+  {
+    name: "ReLoRA with the best model",
+    keys: {
+      ...lora,
+      relora: true,
+      jagged_restart_steps: 2,
+      relora_prune_method: "random",
+      max_steps: 7,
+      val_set_size: 2,
+      eval_steps: 2,
+      save_steps: 3,
+      load_best_model_at_end: true,
+    },
+    stops: [1, 4, 5],
+  },
+  {
+    name: "ReLoRA that counts its steps anew",
+    keys: { ...lora, relora_steps: 3, max_steps: 7, save_strategy: "no" },
+    stops: [3, 5],
+  },
+  {
+    name: "PiSSA",
+    keys: { ...lora, peft_init_lora_weights: "pissa", max_steps: 5, save_strategy: "no" },
+    stops: [2],
+  },
+];
+
+for (const { name, keys, stops } of [...variants, ...others]) {
   Deno.test(`gone on after Ctrl-C: ${name}`, sanitize, async () => {
     const folder = tinyFolder();
     const alone = only(await train(folder, { ...keys, output_dir: `${folder}/alone` }), "end")[0];
@@ -214,8 +243,8 @@ Deno.test("what a checkpoint holds, and how many are kept", sanitize, async () =
   const adapter = await readTensors(`${folder}/out/adapter_model.safetensors`);
   for (const [name, { shape, values }] of adapter) {
     assert.deepEqual(moments.get(`value.${name}`)!.values, values);
-    assert.deepEqual(moments.get(`first_moment.${name}`)!.shape, shape);
-    assert.ok(moments.get(`second_moment.${name}`)!.values.every((value) => value >= 0));
+    assert.deepEqual(moments.get(`exp_avg.${name}`)!.shape, shape);
+    assert.ok(moments.get(`exp_avg_sq.${name}`)!.values.every((value) => value >= 0));
   }
   assert.equal(moments.size, 3 * adapter.size);
   const state = json(`${folder}/out/checkpoint-4/trainer_state.json`);
