@@ -1,6 +1,6 @@
 // Twins of src/graph/operations/head_loss.ts.
 
-import { STATISTICS_ROWS, stepWords } from "../../src/graph/step_scalars.ts";
+import { stepWords } from "../../src/graph/step_scalars.ts";
 import { type Dense, dense, stepFloat } from "./dense.ts";
 import { linear } from "./matmul.ts";
 
@@ -22,7 +22,7 @@ export function headLoss([hidden, head, targets, _step]: Dense[], _: unknown): [
 
 /** (loss [M], step): the statistics [rows, 4] with scale·sum added to column 0 of the step's row. */
 export function lossSum([loss, step]: Dense[], { into }: { into: Dense }): [Dense] {
-  const statistics = dense([STATISTICS_ROWS, 4], into.data);
+  const statistics = dense(into.shape, into.data);
   const sum = loss.data.reduce((a, b) => a + b, 0);
   statistics.data[4 * step.data[stepWords.SLOT]] += stepFloat(step, stepWords.LOSS_SCALE) * sum;
   return [statistics];
