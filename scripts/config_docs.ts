@@ -21,12 +21,12 @@ twice and a feature that it does not have are errors, all of them in one message
 const EXAMPLES = `
 Of the configurations in Axolotl's examples folder, counted on 2026-11-23 and none with a crash: at
 version 0.18.0 (commit 067b021c8, 252 YAML files, two of them for cloud services and not
-configurations) 21 are accepted, 127 are refused only for what is planned, 104 for other reasons
-too; at v0.4.0 (41 files) 3 are accepted, 34 are refused only for what is planned, 4 for other
-reasons too. The keys that stand in the way most often: \`optimizer\` with 8-bit or 4-bit moments
-(167 files at 0.18.0, 26 at v0.4.0), \`load_in_4bit\` with \`adapter: qlora\` (106, 16),
-\`load_in_8bit\` (30, 10), \`processor_type\` (29, 0), \`rl\` (19, 0), \`quantize_moe_experts\`
-(17, 0) and \`tokenizer_use_mistral_common\` (12, 0).
+configurations) 124 are accepted, 16 are refused only for what is planned, 112 for other reasons
+too; at v0.4.0 (41 files) 34 are accepted, 1 is refused only for what is planned, 6 for other
+reasons too. The keys that stand in the way most often: \`processor_type\` (29 files at 0.18.0, 0 at
+v0.4.0), \`rl\` (19, 0), \`quantize_moe_experts\` (17, 0), \`optimizer: adamw_torch_4bit\` (14, 0),
+\`tokenizer_use_mistral_common\` (12, 0), \`qat\` (9, 0), \`lora_target_parameters\` (8, 0) and
+\`tokens\` as a mapping (3, 3).
 `.trim();
 
 export function files(): Record<string, string> {

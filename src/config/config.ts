@@ -106,7 +106,6 @@ class Reader {
     const later = isFormat ? undefined : level.valuesNotYet[name]?.get(value);
     if (later) {
       this.#report(at, `\`${dotted(at)}: ${value}\`: ${later}.`, "value");
-      if (at.length === 1) this.others[name] = value;
       const unset = key.schema.safeParse(undefined);
       return unset.success ? unset.data : value; // reported once
     }
@@ -219,8 +218,13 @@ class Reader {
   }
 }
 
-/** Text that means a number or a truth value, where text is not wanted: "2e-4", "yes". */
+/**
+ * Text that means a number or a truth value, where text is not wanted: "2e-4", "yes"; false where a
+ * number is wanted, as Pydantic reads it.
+ */
 function loosen({ schema }: WorkingKey, value: unknown): unknown {
+  const isNone = value === false && schema.safeParse(undefined).success;
+  if (isNone && !schema.safeParse(false).success) return schema.safeParse(0).success ? 0 : false;
   if (typeof value !== "string" || schema.safeParse(value).success) return value;
   const word = value.trim().toLowerCase();
   const meaning = /^[+-]?[\d._]+(e[+-]?\d+)?$/.test(word)

@@ -71,7 +71,8 @@ function nested(at: Path): JsonSchema[] | undefined {
   }
   if (levelAt(at)) return [mapping(at)];
   if (!levelAt([...at, 0])) return undefined;
-  const list = { type: "array", items: mapping([...at, 0]), minItems: 1 };
+  const list: JsonSchema = { type: "array", items: mapping([...at, 0]) };
+  if (at[0] !== "lr_groups") list.minItems = 1;
   return at[0] === "pretraining_dataset" ? [list, { type: "string" }] : [list];
 }
 

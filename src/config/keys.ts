@@ -4,13 +4,24 @@ import { z } from "zod";
 import { ADAPTER } from "./keys/adapter.ts";
 import { DATA } from "./keys/data.ts";
 import type { Group, KnownKey } from "./keys/known.ts";
+import { EVALUATION } from "./keys/evaluation.ts";
 import { MODEL } from "./keys/model.ts";
+import { OPTIMIZER } from "./keys/optimizer.ts";
 import { OUTPUT } from "./keys/output.ts";
 import { PREFERENCE_KEYS } from "./keys/preference.ts";
 import { TRAINING } from "./keys/training.ts";
 import { schemas } from "./values.ts";
 
-export const GROUPS: Group[] = [MODEL, DATA, ADAPTER, TRAINING, PREFERENCE_KEYS, OUTPUT];
+export const GROUPS: Group[] = [
+  MODEL,
+  DATA,
+  ADAPTER,
+  TRAINING,
+  OPTIMIZER,
+  EVALUATION,
+  PREFERENCE_KEYS,
+  OUTPUT,
+];
 
 /** The keys that work. */
 export const KEYS = {
@@ -18,6 +29,8 @@ export const KEYS = {
   ...DATA.works,
   ...ADAPTER.works,
   ...TRAINING.works,
+  ...OPTIMIZER.works,
+  ...EVALUATION.works,
   ...OUTPUT.works,
 };
 

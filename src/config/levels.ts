@@ -8,6 +8,9 @@ import {
   SPECIAL_TOKEN_KEYS,
 } from "./keys/datasets.ts";
 import type { KnownKey } from "./keys/known.ts";
+import { BNB_KEYS } from "./keys/model.ts";
+import { LR_GROUP_KEYS } from "./keys/optimizer.ts";
+import { CHECKPOINTING_KEYS } from "./keys/training.ts";
 import {
   ALIASES,
   DATASET_ALIASES,
@@ -53,20 +56,27 @@ const DATASET: Level = {
 };
 const PRETRAINING: Level = { ...NOTHING, keys: PRETRAINING_KEYS, aliases: PRETRAINING_ALIASES };
 const OWN_FORMAT: Level = { ...NOTHING, keys: OWN_FORMAT_KEYS };
-const SPECIAL_TOKENS: Level = {
-  ...NOTHING,
-  keys: SPECIAL_TOKEN_KEYS,
-  others: below("special_tokens"),
-};
+
+/** Mappings with keys of their own. */
+const MAPPINGS = new Map<unknown, Level>([
+  ["special_tokens", { ...NOTHING, keys: SPECIAL_TOKEN_KEYS, others: below("special_tokens") }],
+  ["bnb_config_kwargs", { ...NOTHING, keys: BNB_KEYS, others: below("bnb_config_kwargs") }],
+  ["gradient_checkpointing_kwargs", { ...NOTHING, keys: CHECKPOINTING_KEYS }],
+]);
+/** Lists of such mappings. */
+const LISTS = new Map<unknown, Level>([
+  ["datasets", DATASET],
+  ["test_datasets", DATASET],
+  ["pretraining_dataset", PRETRAINING],
+  ["lr_groups", { ...NOTHING, keys: LR_GROUP_KEYS }],
+]);
 
 /** The level of a mapping that stands at `path`; undefined where names are free. */
 export function levelAt(path: Path): Level | undefined {
   const [first, second, third] = path;
   if (path.length === 0) return TOP;
-  if (first === "special_tokens") return path.length === 1 ? SPECIAL_TOKENS : undefined;
-  if (typeof second !== "number") return undefined;
-  if (first === "pretraining_dataset") return path.length === 2 ? PRETRAINING : undefined;
-  if (first !== "datasets" && first !== "test_datasets") return undefined;
-  if (path.length === 2) return DATASET;
-  return path.length === 3 && third === "type" ? OWN_FORMAT : undefined;
+  if (path.length === 1) return MAPPINGS.get(first);
+  const entry = typeof second === "number" ? LISTS.get(first) : undefined;
+  if (path.length === 2) return entry;
+  return entry === DATASET && path.length === 3 && third === "type" ? OWN_FORMAT : undefined;
 }

@@ -19,19 +19,36 @@ export function countKeys(): Record<"works" | KnownKey["status"], number> {
 }
 
 /** Mappings with keys of their own. */
-const LEVELS: { title: string; name: string; at: Path }[] = [
-  { title: "Entries of `datasets` and `test_datasets`", name: "datasets", at: ["datasets", 0] },
+const LEVELS: { group: string; title: string; name: string; at: Path }[] = [
   {
+    group: "Data",
+    title: "Entries of `datasets` and `test_datasets`",
+    name: "datasets",
+    at: ["datasets", 0],
+  },
+  {
+    group: "Data",
     title: "A format of your own: `type` as a mapping",
     name: "datasets.type",
     at: ["datasets", 0, "type"],
   },
   {
+    group: "Data",
     title: "Entries of `pretraining_dataset`",
     name: "pretraining_dataset",
     at: ["pretraining_dataset", 0],
   },
-  { title: "`special_tokens`", name: "special_tokens", at: ["special_tokens"] },
+  ...[
+    ["Model, tokenizer, precision", "special_tokens"],
+    ["Model, tokenizer, precision", "bnb_config_kwargs"],
+    ["Training", "gradient_checkpointing_kwargs"],
+  ].map(([group, name]) => ({ group: group!, title: `\`${name}\``, name: name!, at: [name!] })),
+  {
+    group: "Optimizer, learning rate",
+    title: "Entries of `lr_groups`",
+    name: "lr_groups",
+    at: ["lr_groups", 0],
+  },
 ];
 
 /** The page; `intro` stands before the tables. */
@@ -44,8 +61,8 @@ export function configMarkdown(intro: string): string {
     "<!-- Made by scripts/config_docs.ts from src/config/keys; do not edit. -->",
     `Eft reads Axolotl's YAML. It knows ${total} keys: ${counts.works} work, ` +
     `${counts["no effect"]} are accepted and have no effect here, ${counts.planned} are planned ` +
-    `and refused until then, ${counts.refused} are refused. A key that is unset, false, 0, empty ` +
-    "or at its default asks for nothing and is never refused.",
+    `and refused until then, ${counts.refused} are refused. One of these that is unset, false, 0, ` +
+    "empty or at its default asks for nothing and is never refused.",
     intro.trim(),
   ];
   for (const { title, works, others } of GROUPS) {
@@ -55,10 +72,8 @@ export function configMarkdown(intro: string): string {
       const rows = Object.entries(others).filter(([, key]) => key.status === status);
       if (rows.length > 0) parts.push(`### ${title}: ${heading}`, othersTable(rows));
     }
-    if (title === "Data") {
-      for (const { title, name, at } of LEVELS) {
-        parts.push(`### ${title}`, worksTable(levelAt(at)!.keys, `${name}.`, schema));
-      }
+    for (const { title: below, name, at } of LEVELS.filter(({ group }) => group === title)) {
+      parts.push(`### ${below}`, worksTable(levelAt(at)!.keys, `${name}.`, schema));
     }
   }
   parts.push("## Other names", aliases(), "Words that mean another word here:", sameAs());

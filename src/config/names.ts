@@ -37,7 +37,6 @@ const RECOMPUTE: Meaning = {
   value: true,
   note: "activations are recomputed, and nothing is moved off the GPU",
 };
-const ADAMW: Meaning = { value: "adamw_torch_fused", note: "it is the same AdamW" };
 
 /** Words that mean the same as a word that works, here. */
 export const SAME_AS: Record<string, ReadonlyMap<unknown, Meaning>> = {
@@ -46,57 +45,39 @@ export const SAME_AS: Record<string, ReadonlyMap<unknown, Meaning>> = {
     ["offload_disk", RECOMPUTE],
     ["unsloth", RECOMPUTE],
   ]),
-  optimizer: new Map([
-    ["paged_adamw_32bit", ADAMW],
-    ["adamw_apex_fused", ADAMW],
-    ["adamw_anyprecision", ADAMW],
-    ["flash_adamw", ADAMW],
-    ["optimi_adamw", ADAMW],
-  ]),
 };
 
-const MOMENTS = "8-bit and 4-bit moments are not supported yet; use `adamw_torch`, the same " +
-  "AdamW with 32-bit moments";
-const OPTIMIZER = "it is not supported yet; use `adamw_torch`";
-const OTHER = "this optimizer is not part of Eft; use `adamw_torch`";
-const SCHEDULE = "it is not supported yet; use `cosine`, `linear` or `constant_with_warmup`";
+const EIGHT_BIT = "this optimizer is not offered; `adamw_bnb_8bit` saves nearly as much memory";
+const ADEMAMIX = "this optimizer is not offered; use `adamw_torch` or `adamw_bnb_8bit`";
+const PROJECTED = "this optimizer is not offered; `adafactor` and `adapter: lora` save memory too";
+const OTHER = "this optimizer is not offered; use `adamw_torch`";
+const SCHEDULE = "this schedule is not offered; use `cosine`, `linear` or `constant_with_warmup`";
 const FORMAT = "this format of Axolotl is not supported yet";
 
 /** Words of Axolotl that are refused, with what to do instead. */
 export const VALUES_NOT_YET: Record<string, ReadonlyMap<unknown, string>> = {
   adapter: new Map([
-    ["qlora", "QLoRA is not supported yet; use `lora`"],
     ["llama-adapter", "it is not supported; use `lora`"],
     ["mora", "it is not supported; use `lora`"],
     ["full", "leave `adapter` empty to train the whole model"],
   ]),
   optimizer: new Map([
+    ...all("adamw_torch_4bit ao_adamw_4bit ao_adamw_fp8", EIGHT_BIT),
+    ...all("ademamix ademamix_8bit paged_ademamix_32bit paged_ademamix_8bit", ADEMAMIX),
     ...all(
-      `adamw_bnb_8bit paged_adamw_8bit paged_adamw adamw_8bit adamw_torch_4bit adamw_torch_8bit
-      ao_adamw_4bit ao_adamw_8bit ao_adamw_fp8`,
-      MOMENTS,
+      `galore_adamw galore_adamw_8bit galore_adafactor galore_adamw_layerwise
+      galore_adamw_8bit_layerwise galore_adafactor_layerwise q_galore_adamw8bit apollo_adamw
+      apollo_adamw_layerwise`,
+      PROJECTED,
     ),
     ...all(
-      `adafactor adagrad sgd rmsprop rmsprop_bnb rmsprop_bnb_8bit rmsprop_bnb_32bit lion_32bit
-      lion_8bit paged_lion_32bit paged_lion_8bit lion_pytorch schedule_free_adamw stable_adamw
-      adopt_adamw muon flash_sgd flash_sgdw flash_lion flash_adam`,
-      OPTIMIZER,
-    ),
-    ...all(
-      `ademamix ademamix_8bit paged_ademamix_32bit paged_ademamix_8bit galore_adamw
-      galore_adamw_8bit galore_adafactor galore_adamw_layerwise galore_adamw_8bit_layerwise
-      galore_adafactor_layerwise lomo adalomo grokadamw schedule_free_sgd schedule_free_radam
-      apollo_adamw apollo_adamw_layerwise came_pytorch dion sinkgd q_galore_adamw8bit`,
+      `lomo adalomo grokadamw schedule_free_sgd schedule_free_radam came_pytorch dion sinkgd
+      rmsprop_bnb_8bit flash_adamw flash_adam flash_sgd flash_sgdw flash_lion`,
       OTHER,
     ),
+    ["paged_adamw", "the name is not complete; use `paged_adamw_32bit` or `paged_adamw_8bit`"],
   ]),
-  lr_scheduler: new Map(
-    all(
-      `cosine_with_restarts polynomial inverse_sqrt reduce_lr_on_plateau cosine_with_min_lr
-      cosine_warmup_with_min_lr warmup_stable_decay one_cycle rex log_sweep`,
-      SCHEDULE,
-    ),
-  ),
+  lr_scheduler: new Map(all("log_sweep greedy", SCHEDULE)),
 };
 
 /** The same for entries of `datasets`; formats that work are told by the data, not by this list. */

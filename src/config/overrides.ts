@@ -7,7 +7,7 @@ import { EftError } from "../errors.ts";
 import type { ConfigDocument, Path } from "./document.ts";
 import { KEYS, OTHER_KEYS } from "./keys.ts";
 import { levelAt } from "./levels.ts";
-import { ALIASES } from "./names.ts";
+import { ALIASES, SAME_AS } from "./names.ts";
 
 export interface Override {
   /** The key, with dots into lists and mappings: `datasets.0.path`. */
@@ -52,7 +52,7 @@ export function parseOverrides(args: string[]): { overrides: Override[]; rest: s
     } else if (takesFlag(key)) {
       const schema = schemaAt(toPath(key))!;
       const isWord = next !== undefined && !/^--|\.ya?ml$/.test(next) &&
-        schema.safeParse(typed(next, schema)).success;
+        (schema.safeParse(typed(next, schema)).success || SAME_AS[key]?.has(next));
       if (isWord) i++;
       overrides.push({ key, value: isWord ? next : "true" });
     } else if (next !== undefined && !next.startsWith("--")) {

@@ -2,6 +2,8 @@
 import type { z } from "zod";
 import type { Path } from "./document.ts";
 import type { configSchema } from "./keys.ts";
+import { isOff } from "./names.ts";
+import { trainingNotes } from "./training_rules.ts";
 
 export type Parsed = z.output<typeof configSchema>;
 
@@ -15,6 +17,8 @@ export interface Config extends Parsed {
   gradient_accumulation_steps: number;
   batch_size: number;
   eval_batch_size: number;
+  save_strategy: NonNullable<Parsed["save_strategy"]>;
+  load_best_model_at_end: boolean;
 }
 
 /** One entry of `datasets` or `test_datasets`. */
@@ -44,15 +48,21 @@ export function resolve(parsed: Parsed, written: ReadonlySet<string>, notes: str
     delete config.evals_per_epoch; // many of Axolotl's examples have it
     notes.push("evals_per_epoch: no effect without val_set_size or test_datasets");
   }
-  if (hasEvaluation && config.eval_strategy !== "no" && config.eval_steps === undefined) {
+  const byEpoch = config.eval_strategy === "epoch" || config.eval_strategy === "no";
+  if (hasEvaluation && !byEpoch && config.eval_steps === undefined) {
     config.evals_per_epoch ??= 1; // as in Axolotl
   }
+  if (!config.save_steps) delete config.save_steps;
+  if (!config.saves_per_epoch) delete config.saves_per_epoch;
+  if (config.adapter === "qlora") config.load_in_4bit = true;
   if (config.warmup_steps === 1) {
     config.warmup_steps = 2;
     notes.push("warmup_steps: 1 becomes 2, as in Axolotl: the first step has a learning rate of 0");
   }
+  notes.push(...trainingNotes(config));
   if (config.adapter === undefined) {
-    const idle = [...written].filter((key) => key.startsWith("lora_") && parsed[key as "lora_r"]);
+    const idle = [...written]
+      .filter((key) => key.startsWith("lora_") && !isOff(parsed[key as "lora_r"]));
     if (idle.length > 0) {
       notes.push(`${idle.join(", ")}: no effect without \`adapter: lora\`; the whole model trains`);
     }
@@ -66,5 +76,9 @@ export function resolve(parsed: Parsed, written: ReadonlySet<string>, notes: str
     gradient_accumulation_steps: accumulation,
     batch_size: micro * accumulation,
     eval_batch_size: config.eval_batch_size ?? micro,
+    save_strategy: config.save_strategy ??
+      (config.save_steps || config.saves_per_epoch ? "steps" : "epoch"),
+    load_best_model_at_end: config.load_best_model_at_end ??
+      config.early_stopping_patience !== undefined,
   };
 }

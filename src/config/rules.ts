@@ -1,14 +1,17 @@
 // What keys demand of one another: Axolotl's checks, as tables where they have a common form.
 import type { Path } from "./document.ts";
+import { checkAdapter } from "./adapter_rules.ts";
 import type { Parsed, Problem } from "./resolve.ts";
 import { isOff } from "./names.ts";
+import { checkTraining } from "./training_rules.ts";
 
 /** Every key that is set or has a default; those that do not work are here too. */
-type Values = Parsed & Record<string, unknown>;
+export type Values = Parsed & Record<string, unknown>;
 
 const PACKING = "packing is for supervised fine-tuning";
 const STREAMED = "data that is read while training cannot be compared with all other rows";
 const NO_SPLIT = "streamed data cannot be split; use `test_datasets`";
+const LISA = "LISA trains whole blocks of the model";
 const MISTRAL = "Mistral's own tokenizer library cannot be changed";
 
 /** Keys that exclude each other, with the reason where there is one; reported at the second. */
@@ -29,11 +32,18 @@ const EXCLUSIVE: [string, string, string?][] = [
   ["max_memory", "gpu_memory_limit"],
   ["deepspeed", "fsdp"],
   ["deepspeed", "fsdp_config"],
-  ["load_in_8bit", "load_in_4bit"],
+  ["load_in_4bit", "load_in_8bit"],
+  ["load_in_4bit", "gptq"],
+  ["load_in_8bit", "gptq"],
   ["model_quantization_config", "load_in_4bit"],
   ["model_quantization_config", "load_in_8bit"],
   ["gptq", "model_revision", "download the revision and give its folder as base_model"],
   ["loraplus_lr_ratio", "lr_groups"],
+  ["embedding_lr", "embedding_lr_scale", "they say the same; keep one"],
+  ["adapter", "lisa_n_layers", LISA],
+  ["unfrozen_parameters", "lisa_n_layers", LISA],
+  ["relora_steps", "jagged_restart_steps", "the former is the old name of the latter"],
+  ["relora_warmup_steps", "jagged_restart_warmup_steps", "the former is its old name"],
   ["peft_layers_to_transform", "unfrozen_parameters"],
   ["adapter", "use_onebitllms"],
   ["adapter", "qat"],
@@ -68,20 +78,27 @@ const NEEDS: [string, string, string][] = [
   ["streaming", "max_steps", "max_steps: 1000"],
   ["push_dataset_to_hub", "hf_use_auth_token", "hf_use_auth_token: true"],
   ["dataset_shard_idx", "dataset_shard_num", "dataset_shard_num: 2"],
-  ["load_in_4bit", "adapter", "adapter: qlora"],
-  ["load_in_8bit", "adapter", "adapter: lora"],
-  ["gptq", "adapter", "adapter: lora"],
   ["quantize_moe_experts", "adapter", "adapter: qlora"],
   ["relora", "adapter", "adapter: lora"],
-  ["relora", "jagged_restart_steps", "jagged_restart_steps: 150"],
-  ["peft_layers_pattern", "peft_layers_to_transform", "peft_layers_to_transform: [0, 1]"],
+  ["relora_steps", "adapter", "adapter: lora"],
+  ["loraplus_lr_ratio", "adapter", "adapter: lora"],
+  ["peft_use_dora", "adapter", "adapter: lora"],
+  ["peft_use_rslora", "adapter", "adapter: lora"],
+  ["peft_init_lora_weights", "adapter", "adapter: lora"],
+  ["peft_layers_to_transform", "adapter", "adapter: lora"],
+  ["peft_layers_pattern", "adapter", "adapter: lora"],
+  ["peft_trainable_token_indices", "adapter", "adapter: lora"],
+  ["lisa_n_layers", "lisa_step_interval", "lisa_step_interval: 20"],
+  ["lisa_step_interval", "lisa_n_layers", "lisa_n_layers: 4"],
   ["activation_offloading", "gradient_checkpointing", "gradient_checkpointing: true"],
   ["selective_checkpointing", "gradient_checkpointing", "gradient_checkpointing: true"],
   ["dpo_loss_weights", "dpo_loss_type", "dpo_loss_type"],
 ];
 
+type Rule = [string, (values: Values) => boolean, string];
+
 /** Rules with a form of their own: the key to report at, when it is broken, and what to say. */
-const OTHERS: [string, (values: Values) => boolean, string][] = [
+const OTHERS: Rule[] = [
   [
     "batch_size",
     (v) => both(v, "batch_size", "gradient_accumulation_steps"),
@@ -115,28 +132,36 @@ const OTHERS: [string, (values: Values) => boolean, string][] = [
   ],
   [
     "load_in_4bit",
-    (v) => v.adapter as string === "qlora" && v.load_in_4bit === undefined,
-    "`adapter: qlora` needs `load_in_4bit: true`.",
+    (v) => v.adapter === "qlora" && v.load_in_4bit === false,
+    "`adapter: qlora` holds the base in 4 bits; remove the line.",
   ],
   [
-    "save_strategy",
-    (v) => isOn(v, "save_steps") && isOn(v, "save_strategy") && v.save_strategy !== "steps",
-    "`save_strategy` must be `steps` when `save_steps` is set; remove one of the two.",
+    "load_in_8bit",
+    (v) => v.adapter === "qlora" && isOn(v, "load_in_8bit"),
+    "`adapter: qlora` holds the base in 4 bits; use `adapter: lora`.",
+  ],
+  [
+    "gptq",
+    (v) => v.adapter === "qlora" && isOn(v, "gptq"),
+    "`adapter: qlora` does not go with a GPTQ base; use `adapter: lora`.",
+  ],
+  ...["load_in_4bit", "load_in_8bit", "gptq"].map((key): Rule => [
+    key,
+    (v) => v.adapter === undefined && isOn(v, key),
+    `\`${key}\` trains with an adapter only; add \`adapter: lora\`.`,
+  ]),
+  [
+    "reinit_weights",
+    (v) =>
+      v.reinit_weights &&
+      (v.adapter === "qlora" || both(v, "adapter", "load_in_4bit") ||
+        both(v, "adapter", "load_in_8bit") || both(v, "adapter", "gptq")),
+    "a quantized base is read from files; remove `reinit_weights`.",
   ],
   [
     "save_strategy",
     (v) => v.save_strategy === "best" && !v.metric_for_best_model,
-    "`save_strategy: best` needs `metric_for_best_model`.",
-  ],
-  [
-    "early_stopping_patience",
-    (v) => isOn(v, "early_stopping_patience") && !divides(v.eval_steps, v.save_steps),
-    "`early_stopping_patience` needs `eval_steps`, and `save_steps` that are a multiple of it.",
-  ],
-  [
-    "neftune_noise_alpha",
-    (v) => Number(v.neftune_noise_alpha ?? 1) <= 0,
-    "`neftune_noise_alpha` must be above 0.",
+    "`save_strategy: best` needs `metric_for_best_model: eval_loss`.",
   ],
   [
     "lora_dropout",
@@ -145,7 +170,7 @@ const OTHERS: [string, (values: Values) => boolean, string][] = [
   ],
   [
     "lr_scheduler",
-    (v) => isOn(v, "relora") && v.lr_scheduler as string === "one_cycle",
+    (v) => isOn(v, "relora") && v.lr_scheduler === "one_cycle",
     "`lr_scheduler: one_cycle` does not go with `relora`.",
   ],
   [
@@ -178,12 +203,6 @@ function isOn(values: Values, key: string): boolean {
 
 function both(values: Values, a: string, b: string): boolean {
   return isOn(values, a) && isOn(values, b);
-}
-
-function divides(a: unknown, b: unknown): boolean {
-  if (typeof a !== "number" || typeof b !== "number") return false;
-  const times = b / a;
-  return Math.abs(times - Math.round(times)) < 1e-9;
 }
 
 function length(value: unknown): number {
@@ -236,11 +255,14 @@ export function checkRules(values: Values): Problem[] {
     }
   }
   checkEvaluation(values, report);
-  if (/^q?lora$/.test(values.adapter ?? "")) checkLora(values, report);
+  checkSaving(values, report);
+  checkTraining(values, report);
+  if (values.adapter && values.lora_model_dir === undefined) checkLora(values, report);
+  checkAdapter(values, report);
   return problems;
 }
 
-type Report = (key: string, message: string) => void;
+export type Report = (key: string, message: string) => void;
 
 function checkDataset(dataset: NonNullable<Parsed["datasets"]>[number], report: Report) {
   if (dataset.shards !== undefined && dataset.preprocess_shards !== undefined) {
@@ -279,7 +301,7 @@ function checkEvaluation(config: Values, report: Report) {
     report("eval_strategy", `\`eval_strategy: no\` contradicts \`${asked}\`; remove one.`);
   }
   if (config.eval_strategy === "epoch" && asked !== "eval_strategy") {
-    report("eval_strategy", `\`eval_strategy\` must be \`steps\` or unset with \`${asked}\`.`);
+    report("eval_strategy", `\`eval_strategy: epoch\` contradicts \`${asked}\`; remove one.`);
   }
   if (asked !== "evals_per_epoch" && config.val_set_size === 0 && !config.test_datasets) {
     report(
@@ -287,6 +309,42 @@ function checkEvaluation(config: Values, report: Report) {
       `\`${asked}\` needs data to evaluate on; add \`val_set_size: 0.05\` or \`test_datasets\`.`,
     );
   }
+}
+
+/** Which keys of saving go together. */
+function checkSaving(config: Values, report: Report) {
+  const { save_strategy: strategy } = config;
+  const interval = config.save_steps
+    ? "save_steps"
+    : config.saves_per_epoch
+    ? "saves_per_epoch"
+    : undefined;
+  if (interval && strategy && strategy !== "steps") {
+    report(
+      "save_strategy",
+      `\`save_strategy: ${strategy}\` contradicts \`${interval}\`; remove one.`,
+    );
+  }
+  const asked = strategy === "best"
+    ? "save_strategy"
+    : config.early_stopping_patience
+    ? "early_stopping_patience"
+    : config.load_best_model_at_end
+    ? "load_best_model_at_end"
+    : undefined;
+  if (asked && !evaluates(config)) {
+    report(
+      asked,
+      `\`${asked}\` needs evaluations; add \`val_set_size: 0.05\` or \`test_datasets\`, and ` +
+        "`eval_steps`.",
+    );
+  }
+}
+
+/** Whether there is data to evaluate on, and the wish to. */
+export function evaluates(config: Parsed): boolean {
+  return config.eval_strategy !== "no" &&
+    (config.val_set_size > 0 || config.test_datasets !== undefined);
 }
 
 function checkLora(config: Values, report: Report) {

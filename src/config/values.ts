@@ -4,6 +4,10 @@ import { z } from "zod";
 
 export const text = z.string({ error: "text" });
 export const flag = z.boolean({ error: "true or false" });
+/** Of half precision: in Axolotl "auto" lets the hardware decide. */
+export const automatic = z.union([flag, z.enum(["auto", "full"])], {
+  error: 'true, false or "auto"',
+});
 export const texts = z.array(text, { error: "a list of names" });
 export const textOrTexts = z.union([text, texts], { error: "a name or a list of names" });
 export const options = z.record(z.string(), z.unknown(), { error: "a mapping like {name: value}" });
@@ -27,6 +31,9 @@ export function fraction(error = "a number from 0 to below 1") {
 export function oneOf<const Words extends string[]>(...words: Words) {
   return z.enum(words, { error: words.length > 1 ? `one of ${words.join(", ")}` : words[0] });
 }
+
+const SHARE = "a number from 0 to 1";
+export const share = z.number({ error: SHARE }).min(0, { error: SHARE }).max(1, { error: SHARE });
 
 const STEPS_OR_FRACTION = "a whole number of steps, or a fraction of the run between 0 and 1";
 export const steps = z.number({ error: STEPS_OR_FRACTION }).min(0, { error: STEPS_OR_FRACTION })

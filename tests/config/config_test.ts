@@ -68,6 +68,12 @@ Deno.test("defaults are Axolotl's", () => {
     train_on_inputs: false,
     lora_dropout: 0,
     lora_target_linear: false,
+    lora_fan_in_fan_out: false,
+    peft_use_rslora: false,
+    peft_use_dora: false,
+    relora: false,
+    resize_token_embeddings_to_32x: false,
+    mean_resizing_embeddings: false,
     micro_batch_size: 1,
     gradient_accumulation_steps: 1,
     batch_size: 1,
@@ -75,7 +81,10 @@ Deno.test("defaults are Axolotl's", () => {
     num_epochs: 1,
     learning_rate: 0.0002,
     lr_scheduler: "cosine",
+    lr_quadratic_warmup: false,
     optimizer: "adamw_torch_fused",
+    loraplus_lr_embedding: 1e-6,
+    loss_watchdog_patience: 3,
     weight_decay: 0,
     adam_beta1: 0.9,
     adam_beta2: 0.999,
@@ -171,6 +180,7 @@ local_rank:
   deepEqual(notes.map((note) => note.split(":")[0]), [
     "model_type",
     "flash_attention",
+    "bf16",
   ]);
   equal(config.saves_per_epoch, 1);
 });
@@ -214,7 +224,7 @@ Deno.test("one wrong value is reported at its place with what was expected", () 
     ["eval_steps: 1.5", /expected a whole number of steps, or a fraction/],
     ["weight_decay: .nan", /expected a number, 0 or more/],
     ["sample_packing: maybe", /expected true or false/],
-    ["lr_scheduler: cosin", /expected one of cosine, .* Did you mean `cosine`\?/],
+    ["lr_scheduler: cosin", /expected one of .*cosine, .* Did you mean `cosine`\?/],
     ["output_dir: [a]", /is \["a"\], expected text/],
     [
       "lora_target_modules: [1]",
@@ -249,16 +259,13 @@ Deno.test("unknown keys name the nearest known one", () => {
 });
 
 Deno.test("what does not work yet is refused with the reason, unless it is off", () => {
-  const lora = "adapter: lora\nlora_r: 8\nlora_alpha: 8\nlora_target_linear: true\n";
-  fails(`${lora}load_in_4bit: true`, /^c\.yml:10:1: `load_in_4bit` is not supported yet: use/);
   fails("adapter: full", /c\.yml:6:10: `adapter: full`: leave `adapter` empty/);
   fails("rl: dpo", /`rl` is not supported yet: preference data is read/);
-  fails("relora_steps: 150", /`relora_steps` is not supported yet: use `adapter: lora`/);
-  fails("neftune_noise_alpha: 5", /is not supported yet: remove the line/);
+  fails("peft_layer_replication: [[0, 1]]", /is not supported: remove the line for plain LoRA/);
+  fails("auto_find_batch_size: true", /is not supported yet: set micro_batch_size/);
   fails("use_eaft: true", /`use_eaft` is not supported: this loss is not part of Eft/);
-  fails("lora_modules_to_save: [lm_head]", /plain LoRA/);
-  fails("optimizer: adamw_bnb_8bit", /`optimizer: adamw_bnb_8bit`: 8-bit and 4-bit moments/);
-  fails("special_tokens: {additional_special_tokens: [x]}", /the vocabulary cannot be changed/);
+  fails("optimizer: galore_adamw", /`optimizer: galore_adamw`: this optimizer is not offered/);
+  fails("added_tokens_overrides: {3: x}", /the vocabulary can only be added to so far; see `tok/);
   fails("plugins: [axolotl.integrations.kd.KDPlugin]", /c\.yml:6:11: `plugins\.0` is "axolotl/);
   fails("trl: {beta: 1, betta: 2}", /6:16: unknown key `trl\.betta`; did you mean `beta`/);
   parse("gptq: false\nrl:\nneftune_noise_alpha:\npeft_use_dora: false\nlora_modules_to_save: []\n");
@@ -363,9 +370,7 @@ Deno.test("more rules of Axolotl", () => {
     ["rl: dpo\nsample_packing: true", /`rl` and `sample_packing` exclude each other; packing/],
     ["chat_template: jinja", /`chat_template: jinja` needs a template/],
     ["dataset_shard_num: 2\ndataset_shard_idx: 2", /must be below `dataset_shard_num`/],
-    ["adapter: qlora\nload_in_8bit: true", /`adapter: qlora` needs `load_in_4bit: true`/],
-    ["save_steps: 5\nsave_strategy: epoch", /`save_strategy` must be `steps`/],
-    ["early_stopping_patience: 2\neval_steps: 3\nsave_steps: 4", /a multiple of it/],
+    ["save_steps: 0.5\nsave_strategy: best", /`save_strategy: best` contradicts `save_steps`/],
     ["cut_cross_entropy: true\nchunked_cross_entropy: true", /only one of/],
     ["bf16: true\nfp16: true", /only one of `bf16`, `fp16` can be set/],
     ["max_memory: {0: 1}\ngpu_memory_limit: 4", /exclude each other/],
@@ -376,7 +381,6 @@ Deno.test("more rules of Axolotl", () => {
       "gradient_checkpointing: false\nactivation_offloading: true",
       /needs `gradient_checkpointing`/,
     ],
-    ["val_set_size: 0.1\neval_strategy: epoch\neval_steps: 5", /`eval_strategy` must be `steps`/],
     [
       "test_datasets: [{path: x, shards: 2, shards_idx: 2}]",
       /6:38: `test_datasets\.0\.shards_idx`/,
@@ -427,10 +431,67 @@ datasets:
 });
 
 Deno.test("words that mean another word are replaced, with a remark", () => {
-  const { config, notes } = parse("optimizer: paged_adamw_32bit\ngradient_checkpointing: offload");
-  equal(config.optimizer, "adamw_torch_fused");
+  const { config, notes } = parse("gradient_checkpointing: offload");
   equal(config.gradient_checkpointing, true);
-  equal(notes.length, 2);
+  deepEqual(notes, [
+    "gradient_checkpointing: offload becomes true: activations are recomputed, and nothing is " +
+    "moved off the GPU",
+  ]);
+});
+
+Deno.test("adapters, their starts, and ReLoRA", () => {
+  const lora = "adapter: lora\nlora_r: 8\nlora_alpha: 16\nlora_target_linear: true\n";
+  const cases: [string, RegExp][] = [
+    ["peft_use_dora: true", /^c\.yml:6:1: `peft_use_dora` needs `adapter`; add `adapter: lora`/],
+    ["relora_steps: 150", /`relora_steps` needs `adapter`/],
+    [`${lora}lora_fan_in_fan_out: true`, /^c\.yml:10:1: `lora_fan_in_fan_out` is for layers/],
+    [`${lora}lora_rank_pattern: {v: 1.5}`, /a rank must be a whole number/],
+    [`${lora}lora_rank_pattern: {v: 0}`, /expected a mapping of patterns to ranks/],
+    [`${lora}lora_alpha_pattern: {"(": 1}`, /the pattern is not valid/],
+    [`${lora}lora_exclude_modules: "("`, /the pattern is not valid/],
+    [`${lora}peft_layers_pattern: layers`, /needs `peft_layers_to_transform`/],
+    [`${lora}peft_init_lora_weights: eva`, /^c\.yml:10:1: /],
+    [`${lora}peft_init_lora_weights: pissa\npeft_use_dora: true`, /DoRA cannot start with/],
+    [
+      `${lora}peft_init_lora_weights: olora\npeft_use_rslora: true\nlora_rank_pattern: {v: 4}`,
+      /cannot be saved for the whole base/,
+    ],
+    [`${lora}relora: true`, /`relora: true` needs `jagged_restart_steps`/],
+    [`${lora}relora_prune_ratio: 0.5`, /pruning needs `relora: true`/],
+    [`${lora}relora_prune_ratio: 2`, /is 2, expected a number from 0 to 1/],
+    [
+      `${lora}relora_steps: 5\njagged_restart_steps: 5`,
+      /exclude each other; the former is the old/,
+    ],
+    [`${lora}relora_steps: 5\npeft_use_dora: true`, /ReLoRA merges plain LoRA/],
+  ];
+  for (const [more, text] of cases) fails(more, text);
+  parse("adapter: lora\nlora_model_dir: ./adapter");
+  equal(parse("jagged_restart_anneal_steps: false").config.jagged_restart_anneal_steps, 0);
+  fails("lora_r: false", /`lora_r` is false, expected a whole number/);
+  fails("tokens: {bos_token: x}", /expected a list of texts \(bos_token and such are special/);
+  parse(`${lora}peft_layers_to_transform: 0\npeft_layers_pattern: layers`);
+  parse(`${lora}relora: true\njagged_restart_steps: 5\nrelora_prune_method: reset`);
+  equal(parse(`${lora}peft_init_lora_weights: false`).config.peft_init_lora_weights, false);
+  const more = "tokens: [<a>]\nspecial_tokens: {additional_special_tokens: [<b>]}";
+  deepEqual(parse(more).config.special_tokens, { additional_special_tokens: ["<b>"] });
+});
+
+Deno.test("quantized bases", () => {
+  const qlora = "adapter: qlora\nlora_r: 8\nlora_alpha: 16\nlora_target_linear: true\n";
+  equal(parse(qlora).config.load_in_4bit, true);
+  const { config, notes } = parse(
+    `${qlora}bnb_config_kwargs: {bnb_4bit_quant_type: fp4, bnb_4bit_compute_dtype: bfloat16}`,
+  );
+  deepEqual(config.bnb_config_kwargs, { bnb_4bit_quant_type: "fp4" });
+  deepEqual(notes, [
+    "bnb_4bit_compute_dtype: no effect; only weights are quantized, and sums are in 32-bit floats",
+  ]);
+  fails(`${qlora}load_in_4bit: false`, /^c\.yml:10:1: `adapter: qlora` holds the base in 4 bits/);
+  fails("gptq: true", /^c\.yml:6:1: `gptq` trains with an adapter only/);
+  fails(`${qlora}bnb_config_kwargs: {bnb_4bit_quant_typ: fp4}`, /10:21: unknown key `bnb_config/);
+  fails(`${qlora}reinit_weights: true`, /a quantized base is read from files/);
+  fails("adapter: qlora\nlora_r: 8\nlora_alpha: 8", /^c.yml:6:1: `adapter: qlora` needs to know/);
 });
 
 Deno.test("files that are no configuration are refused at once", () => {

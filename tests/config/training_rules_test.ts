@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { parseConfig } from "../../src/config/config.ts";
-import { VALUES_NOT_YET } from "../../src/config/other_keys.ts";
+import { VALUES_NOT_YET } from "../../src/config/names.ts";
 import { EftError } from "../../src/errors.ts";
 import { optimizerArguments, OPTIMIZERS } from "../../src/train/optimizers/names.ts";
 import { scheduleNames } from "../../src/train/schedule.ts";
@@ -28,18 +28,18 @@ Deno.test("every optimizer of Axolotl runs, or is refused by name", () => {
     ao_adamw_8bit ao_adamw_fp8 adopt_adamw came_pytorch muon dion sinkgd q_galore_adamw8bit
     flash_adamw flash_adam flash_sgd flash_sgdw flash_lion adamw_hf lion_pytorch`;
   for (const name of axolotl.trim().split(/\s+/)) {
-    const refused = VALUES_NOT_YET.optimizer.has(name);
+    const refused = VALUES_NOT_YET.optimizer!.has(name);
     assert.notEqual(refused, name in OPTIMIZERS, name);
     if (refused) {
       fails(`optimizer: ${name}`, new RegExp(`${name}\`: this optimizer is not offered; `));
     } else {
       const { config, notes } = parse(`optimizer: ${name}\nlr_scheduler: constant`);
       assert.equal(config.optimizer, name);
-      assert.equal(notes.length, OPTIMIZERS[name].note ? 1 : 0);
+      assert.equal(notes.length, OPTIMIZERS[name]!.note ? 1 : 0);
     }
   }
   assert.match(
-    parse("optimizer: paged_adamw_8bit").notes[0],
+    parse("optimizer: paged_adamw_8bit").notes[0]!,
     /^optimizer: paged_adamw_8bit: nothing is paged/,
   );
   fails("optimizer: adamw_bnb_8bits", /Did you mean `adamw_bnb_8bit`/);
@@ -94,18 +94,18 @@ Deno.test("schedules and their arguments", () => {
   ];
   for (const [more, text] of cases) fails(more, text);
   assert.match(
-    parse("lr_scheduler: linear\ncosine_min_lr_ratio: 0.1").notes[0],
+    parse("lr_scheduler: linear\ncosine_min_lr_ratio: 0.1").notes[0]!,
     /^cosine_min_lr_ratio: no effect with `lr_scheduler: linear`/,
   );
   assert.match(
-    parse("optimizer: schedule_free_adamw").notes[0],
+    parse("optimizer: schedule_free_adamw").notes[0]!,
     /meant for `lr_scheduler: constant`/,
   );
 });
 
 Deno.test("rates, frozen parts, and what contradicts them", () => {
   const cases: [string, RegExp][] = [
-    ["loraplus_lr_ratio: 16", /is for LoRA; add `adapter: lora`/],
+    ["loraplus_lr_ratio: 16", /needs `adapter`; add `adapter: lora`/],
     [
       `${lora}loraplus_lr_ratio: 16\nlr_groups: [{name: a, modules: [q_proj], lr: 1e-5}]`,
       /exclude each other/,
@@ -113,24 +113,25 @@ Deno.test("rates, frozen parts, and what contradicts them", () => {
     ["lr_groups: [{name: a, modules: [q_proj]}]", /lr_groups\.0\.lr` is missing/],
     ["embedding_lr: 1e-5\nembedding_lr_scale: 0.5", /say the same; keep one/],
     ['unfrozen_parameters: ["(a"]', /the pattern is not valid/],
-    ["lisa_n_layers: 2", /LISA needs `lisa_step_interval` too/],
+    ["lisa_n_layers: 2", /needs `lisa_step_interval`; add `lisa_step_interval: 20`/],
     [
       `${lora}lisa_n_layers: 2\nlisa_step_interval: 5`,
-      /LISA trains whole blocks .* remove `adapter`/,
+      /`adapter` and `lisa_n_layers` exclude each other; LISA trains whole blocks/,
     ],
-    ["bf16: true\nfp16: true", /exclude each other/],
+    ["bf16: true\nfp16: true", /only one of `bf16`, `fp16` can be set/],
     ["bf16: 3", /expected true, false or "auto"/],
     ["neftune_noise_alpha: 0", /expected a number above 0/],
   ];
   for (const [more, text] of cases) fails(more, text);
   const { notes } = parse("bf16: auto\ntf32: true\nfp16: false\ngradient_checkpointing: offload");
-  assert.match(notes[0], /^bf16, tf32: frozen weights stay .* 32-bit floats/);
-  assert.match(notes[1], /^gradient_checkpointing: offload: recomputes as `true` does/);
+  assert.match(notes[0]!, /^gradient_checkpointing: offload becomes true: activations are recom/);
+  assert.match(notes[1]!, /^bf16, tf32: frozen weights stay .* 32-bit floats/);
   assert.equal(parse("gradient_checkpointing: offload").config.gradient_checkpointing, true);
   assert.match(
-    parse('unfrozen_parameters: ["embed[:9]"]\nweight_decay: 0.1').notes[0],
+    parse('unfrozen_parameters: ["embed[:9]"]\nweight_decay: 0.1').notes[0]!,
     /^weight_decay: acts on the frozen rows/,
   );
-  assert.match(parse(`${lora}unfrozen_parameters: [a]`).notes[0], /no effect with an adapter/);
+  assert.match(parse(`${lora}unfrozen_parameters: [a]`).notes[0]!, /no effect with an adapter/);
+  fails("gradient_checkpointing_kwargs: {use_reentrent: 1}", /did you mean `use_reentrant`/);
   parse("gradient_checkpointing_kwargs: {use_reentrant: false}\nnoisy_embedding_alpha: 5");
 });

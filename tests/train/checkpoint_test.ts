@@ -214,8 +214,8 @@ Deno.test("what a checkpoint holds, and how many are kept", sanitize, async () =
   const adapter = await readTensors(`${folder}/out/adapter_model.safetensors`);
   for (const [name, { shape, values }] of adapter) {
     assert.deepEqual(moments.get(`value.${name}`)!.values, values);
-    assert.deepEqual(moments.get(`first_moment.${name}`)!.shape, shape);
-    assert.ok(moments.get(`second_moment.${name}`)!.values.every((value) => value >= 0));
+    assert.deepEqual(moments.get(`exp_avg.${name}`)!.shape, shape);
+    assert.ok(moments.get(`exp_avg_sq.${name}`)!.values.every((value) => value >= 0));
   }
   assert.equal(moments.size, 3 * adapter.size);
   const state = json(`${folder}/out/checkpoint-4/trainer_state.json`);

@@ -6,17 +6,28 @@ import {
   integer,
   oneOf,
   positive,
+  share,
   text,
+  textOrTexts,
   texts,
   type WorkingKey,
 } from "../values.ts";
 import { type Group, known } from "./known.ts";
 
 const PLAIN = "remove the line for plain LoRA";
-const RELORA = "use `adapter: lora` and remove the line";
+
+const layers = z.array(integer(0), { error: "a list of layer numbers" });
+const tokens = z.array(integer(0), { error: "a list of token ids" });
+
+function pattern(error: string) {
+  return z.record(z.string(), positive(error), { error });
+}
 
 const works = {
-  adapter: { schema: oneOf("lora").optional(), description: "lora; empty trains the whole model." },
+  adapter: {
+    schema: oneOf("lora", "qlora").optional(),
+    description: "lora, or qlora on a base in 4 bits; empty trains the whole model.",
+  },
   lora_r: { schema: integer(1).optional(), description: "The rank of the LoRA update." },
   lora_alpha: {
     schema: positive().optional(),
@@ -31,6 +42,118 @@ const works = {
     schema: flag.default(false),
     description: "LoRA on every linear layer but the output head.",
   },
+  lora_exclude_modules: {
+    schema: z.union([text, texts], { error: "a list of module names, or one pattern" }).optional(),
+    description: "Modules that get no LoRA although lora_target_modules names them.",
+  },
+  lora_modules_to_save: {
+    schema: texts.optional(),
+    description: "Modules that are trained whole beside LoRA: embed_tokens, lm_head, norms.",
+  },
+  lora_model_dir: {
+    schema: text.optional(),
+    description: "The folder of an adapter to go on from.",
+  },
+  lora_fan_in_fan_out: {
+    schema: flag.default(false),
+    description: "For layers whose weights are stored transposed; no supported model has them.",
+  },
+  lora_rank_pattern: {
+    schema: pattern("a mapping of patterns to ranks, like {v_proj: 4}").optional(),
+    description: "Ranks of modules whose paths end in a pattern, instead of lora_r.",
+  },
+  lora_alpha_pattern: {
+    schema: pattern("a mapping of patterns to numbers, like {v_proj: 8}").optional(),
+    description: "The same for lora_alpha.",
+  },
+  peft_layers_to_transform: {
+    schema: z.union([integer(0), layers], { error: "a list of layer numbers" }).optional(),
+    description: "The only layers that get LoRA.",
+  },
+  peft_layers_pattern: {
+    schema: textOrTexts.optional(),
+    description: "Names of the lists in which peft_layers_to_transform counts.",
+  },
+  peft_use_rslora: {
+    schema: flag.default(false),
+    description: "Rank-stabilized LoRA: the scale is lora_alpha / sqrt(lora_r).",
+  },
+  peft_use_dora: {
+    schema: flag.default(false),
+    description: "DoRA: the length of every row of an adapted weight is trained by itself.",
+  },
+  peft_init_lora_weights: {
+    schema: z.union([flag, text], { error: "true, false or a name like gaussian or pissa" })
+      .optional(),
+    description: "How LoRA starts: true, false, gaussian, pissa, pissa_niter_N or olora.",
+  },
+  peft_trainable_token_indices: {
+    schema: z.union([tokens, z.record(z.string(), tokens)], {
+      error: "a list of token ids, or a mapping like {embed_tokens: [1, 2]}",
+    }).optional(),
+    description: "Tokens whose embeddings are trained beside LoRA, and no others.",
+  },
+  loraplus_lr_ratio: {
+    schema: positive().optional(),
+    description: "LoRA+: how much higher the learning rate of B is than that of A.",
+  },
+  loraplus_lr_embedding: {
+    schema: positive().default(1e-6),
+    description: "LoRA+: the learning rate of adapters on embeddings.",
+  },
+
+  relora: { schema: flag.default(false), description: "Merge the adapter now and then: ReLoRA." },
+  jagged_restart_steps: {
+    schema: integer(1).optional(),
+    description: "Steps from one restart (of ReLoRA, of the learning rate) to the next.",
+  },
+  jagged_restart_warmup_steps: {
+    schema: integer(0).optional(),
+    description: "Steps in which the learning rate rises after a restart.",
+    default: "10",
+  },
+  jagged_restart_anneal_steps: {
+    schema: integer(0).optional(),
+    description: "Steps in which the learning rate falls before a restart.",
+    default: "1",
+  },
+  relora_steps: {
+    schema: integer(1).optional(),
+    description: "The older name of jagged_restart_steps, which also turns ReLoRA on.",
+  },
+  relora_warmup_steps: {
+    schema: integer(0).optional(),
+    description: "The older name of jagged_restart_warmup_steps.",
+  },
+  relora_prune_method: {
+    schema: oneOf("magnitude", "random", "reset").optional(),
+    description: "What a restart of ReLoRA takes from the optimizer's moments.",
+    default: "magnitude",
+  },
+  relora_prune_ratio: {
+    schema: share.optional(),
+    description: "The share of moments set to zero.",
+    default: "0.9, with reset 0.999",
+  },
+
+  unfrozen_parameters: {
+    schema: texts.optional(),
+    description: "Train only tensors whose names match one of these patterns; a pattern may end " +
+      "in a range of rows, like ^model.embed_tokens.weight$[:100].",
+  },
+  lisa_n_layers: {
+    schema: integer(1).optional(),
+    description: "LISA: how many blocks are trained at a time, chosen at random.",
+  },
+  lisa_step_interval: {
+    schema: integer(1).optional(),
+    description: "LISA: other blocks are chosen every so many steps.",
+  },
+  lisa_layers_attribute: {
+    schema: oneOf("model.layers").optional(),
+    description: "LISA: where a model has its blocks.",
+    default: "model.layers",
+  },
 } satisfies Record<string, WorkingKey>;
 
 export const ADAPTER = {
@@ -41,22 +164,9 @@ export const ADAPTER = {
       "planned",
       PLAIN,
       `
-      lora_model_dir | text | | An adapter to go on from.
-      lora_modules_to_save | texts | | Modules that are trained in full beside LoRA.
-      lora_fan_in_fan_out | flag | | The layers store their weights transposed.
-      lora_rank_pattern | mapping | | Ranks of single modules, by pattern.
-      lora_alpha_pattern | mapping | | Scales of single modules, by pattern.
-      peft_layers_to_transform | integers or integer | | Only these layers get LoRA.
-      peft_layers_pattern | texts or text | | The name of the list of layers.
       peft | mapping | | Further settings of PEFT.
       peft.loftq_config | mapping | | Settings of the LoftQ start.
       peft.loftq_config.loftq_bits | integer | 4 | The bits of LoftQ.
-      peft_use_dora | flag | | DoRA: magnitude and direction apart.
-      peft_use_rslora | flag | | Scale by the square root of the rank.
-      peft_init_lora_weights | flag or text | true | How LoRA begins: gaussian, pissa, olora, loftq, ...
-      peft_trainable_token_indices | integers or mapping | | Train these rows of the embedding.
-      loraplus_lr_ratio | number | | LoRA+: the learning rate of B over that of A.
-      loraplus_lr_embedding | number | 1e-6 | LoRA+: the learning rate of embeddings.
       `,
     ),
     ...known(
@@ -69,29 +179,6 @@ export const ADAPTER = {
       mora | mapping | | MoRA: square updates.
       mora.use_mora | flag | false | Turn it on.
       mora.mora_type | text or integer | | Its variant.
-      `,
-    ),
-    ...known(
-      "planned",
-      RELORA,
-      `
-      relora | flag | | ReLoRA: merge the adapter into the weights and begin again.
-      relora_steps | integer | | Steps between merges (v0.4).
-      relora_warmup_steps | integer | | Warm-up after a merge (v0.4).
-      relora_prune_method | "magnitude" or "random" or "reset" | magnitude | What is kept of the optimizer.
-      relora_prune_ratio | number | 0.9 | How much of the optimizer is cleared.
-      jagged_restart_steps | integer | | Steps between restarts of the schedule.
-      jagged_restart_warmup_steps | integer | 10 | Warm-up after a restart.
-      jagged_restart_anneal_steps | integer | 1 | Decay before a restart.
-      `,
-    ),
-    ...known(
-      "planned",
-      "leave it out to train the whole model, or use `adapter: lora`",
-      `
-      unfrozen_parameters | texts | | Train only tensors that match, optionally only some rows.
-      lisa_n_layers | integer | | LISA: how many layers are trained at a time.
-      lisa_step_interval | integer | | LISA: steps until other layers are chosen.
       `,
     ),
     ...known(
@@ -112,7 +199,6 @@ export const ADAPTER = {
       qlora_sharded_model_loading | flag | false | Load in parts for several GPUs.
       merge_lora | flag | | Set by the merge command.
       merge_method | "memory_efficient" or "legacy" | memory_efficient | How the merge command works.
-      lisa_layers_attribute | text | model.layers | Where Python finds the layers.
       `,
     ),
   },

@@ -251,6 +251,10 @@ export const SPECIAL_TOKEN_KEYS = {
   eos_token: { schema: text.optional(), description: "Ends a sequence." },
   pad_token: { schema: text.optional(), description: "Fills up rows." },
   unk_token: { schema: text.optional(), description: "Stands for what the vocabulary lacks." },
+  additional_special_tokens: {
+    schema: texts.optional(),
+    description: "Special tokens that have none of these roles.",
+  },
 } satisfies Record<string, WorkingKey>;
 
 export const specialTokens = z.object(schemas(SPECIAL_TOKEN_KEYS), {

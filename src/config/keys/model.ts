@@ -1,5 +1,6 @@
 // Keys of the model, its tokenizer, and the precision of its weights.
-import { flag, text, type WorkingKey } from "../values.ts";
+import { z } from "zod";
+import { automatic, flag, oneOf, schemas, text, texts, type WorkingKey } from "../values.ts";
 import { specialTokens } from "./datasets.ts";
 import { type Group, known } from "./known.ts";
 
@@ -7,10 +8,29 @@ const AUTOMATIC = "Eft finds this out from the model";
 const NOT_PYTHON = "it concerns Python libraries that Eft does not use";
 const PRECISION = "weights stay in the type they are stored in, and sums are in 32-bit floats";
 const LOADING = "Eft reads weights as it needs them and plans the memory itself (eft plan)";
-const TOKENS = "the vocabulary cannot be changed yet; use tokens that the tokenizer has";
+const TOKENS = "the vocabulary can only be added to so far; see `tokens`";
 const LOCAL = "use a local folder with the files that you want";
 const TEXT_ONLY = "Eft trains on text only; remove the line";
-const QUANTIZED = "use `adapter: lora` on the unquantized model and remove the line";
+
+/** Keys of `bnb_config_kwargs`. */
+export const BNB_KEYS = {
+  load_in_4bit: { schema: flag.optional(), description: "As the key outside." },
+  load_in_8bit: { schema: flag.optional(), description: "As the key outside." },
+  bnb_4bit_quant_type: {
+    schema: oneOf("nf4", "fp4").optional(),
+    description: "The 4-bit type.",
+    default: "nf4",
+  },
+  bnb_4bit_use_double_quant: {
+    schema: flag.optional(),
+    description: "Quantize the scales as well.",
+    default: "true",
+  },
+  llm_int8_skip_modules: {
+    schema: texts.optional(),
+    description: "Names of linear layers that stay as they are.",
+  },
+} satisfies Record<string, WorkingKey>;
 
 const works = {
   base_model: {
@@ -29,13 +49,49 @@ const works = {
   },
   special_tokens: {
     schema: specialTokens.optional(),
-    description: "Special tokens, by their text in the vocabulary.",
+    description: "Special tokens by their text; those that are new are added.",
+  },
+  tokens: {
+    schema: z.array(text, { error: "a list of texts (bos_token and such are special_tokens)" })
+      .optional(),
+    description: "Texts that are added as tokens.",
+  },
+  resize_token_embeddings_to_32x: {
+    schema: flag.default(false),
+    description: "Give the embedding a multiple of 32 rows.",
+  },
+  mean_resizing_embeddings: {
+    schema: flag.default(false),
+    description: "Rows of new tokens start as the mean of the others, not at random.",
   },
   reinit_weights: {
     schema: flag.default(false),
     description: "Start from random weights instead of the model's.",
   },
+  load_in_4bit: {
+    schema: flag.optional(),
+    description: "Hold the base model in 4 bits (NF4 or FP4).",
+    default: "true with `adapter: qlora`",
+  },
+  load_in_8bit: { schema: flag.optional(), description: "Hold the base model in 8 bits." },
+  gptq: { schema: flag.optional(), description: "The base model is quantized with GPTQ." },
+  bnb_config_kwargs: {
+    schema: z.object(schemas(BNB_KEYS), { error: "a mapping like {bnb_4bit_quant_type: nf4}" })
+      .optional(),
+    description: "Settings of load_in_4bit and load_in_8bit, as transformers names them.",
+  },
   float32: { schema: flag.default(false), description: "Keep the weights in 32-bit floats." },
+  bf16: {
+    schema: automatic.optional(),
+    description: "Half precision; see the note at the start of a run.",
+  },
+  fp16: {
+    schema: automatic.optional(),
+    description: "Half precision; see the note at the start of a run.",
+  },
+  tf32: { schema: automatic.optional(), description: "Has no meaning in WebGPU." },
+  bfloat16: { schema: flag.optional(), description: "As bf16." },
+  float16: { schema: flag.optional(), description: "As fp16." },
 } satisfies Record<string, WorkingKey>;
 
 export const MODEL = {
@@ -84,36 +140,20 @@ export const MODEL = {
     ),
     ...known(
       "no effect",
-      "it is for speed on CUDA; embeddings keep their size here",
-      `
-      resize_token_embeddings_to_32x | flag | | Round the vocabulary up to a multiple of 32.
-      `,
-    ),
-    ...known(
-      "no effect",
       PRECISION,
       `
-      bf16 | "auto" or "full" or flag | auto | Compute in bfloat16.
-      fp16 | flag | | Compute in 16-bit floats.
       fp8 | flag | | Compute in 8-bit floats.
       fp8_enable_fsdp_float8_all_gather | flag | | Gather 8-bit floats.
-      tf32 | "auto" or flag | auto | Multiply in TensorFloat-32.
-      bfloat16 | flag | | Load and compute in bfloat16.
-      float16 | flag | | Load and compute in 16-bit floats.
       fp32_norms | flag | | Keep normalisation layers in 32 bits.
       fp32_norm_classes | texts | | Which layers those are.
       embeddings_skip_upcast | flag | | Keep embeddings in low precision.
-      gptq_disable_exllama | flag | | Turn a CUDA kernel off (v0.4).
       `,
     ),
     ...known(
       "planned",
       TOKENS,
       `
-      special_tokens.additional_special_tokens | texts | | Further special tokens.
-      tokens | texts or mapping | | Words to add to the vocabulary.
       added_tokens_overrides | mapping | | New texts for reserved tokens, by id.
-      mean_resizing_embeddings | flag | false | Begin new rows as the mean of the others.
       shrink_embeddings | flag | | Cut embeddings to the size of the tokenizer.
       fix_untrained_tokens | integer or integers | | Begin untrained rows as the mean of the others.
       `,
@@ -129,15 +169,23 @@ export const MODEL = {
       `,
     ),
     ...known(
-      "planned",
-      QUANTIZED,
+      "no effect",
+      "the quantized model says it, and Eft has kernels of its own",
       `
-      load_in_4bit | flag | false | Quantize the base model to 4 bits (NF4).
-      load_in_8bit | flag | false | Quantize the base model to 8 bits.
-      gptq | flag | | The base model is quantized with GPTQ.
       gptq_groupsize | integer | 128 | The group size of GPTQ (v0.4).
       gptq_model_v1 | flag | false | The old layout of GPTQ (v0.4).
-      bnb_config_kwargs | mapping | | Details of the 4-bit and 8-bit formats.
+      gptq_disable_exllama | flag | | Turn a CUDA kernel off (v0.4).
+      `,
+    ),
+    ...known(
+      "no effect",
+      "only weights are quantized, and sums are in 32-bit floats",
+      `
+      bnb_config_kwargs.bnb_4bit_compute_dtype | text | | The type to compute in.
+      bnb_config_kwargs.bnb_4bit_quant_storage | text | | The type that packed weights pass as.
+      bnb_config_kwargs.llm_int8_threshold | number | 6 | Activations above this stay in 16 bits.
+      bnb_config_kwargs.llm_int8_has_fp16_weight | flag | false | Keep weights in 16 bits too.
+      bnb_config_kwargs.llm_int8_enable_fp32_cpu_offload | flag | false | Keep layers on the CPU.
       `,
     ),
     ...known(

@@ -1,25 +1,21 @@
-// Keys of the training loop: batches, optimizer, schedule, evaluation, saving, and how kernels run.
-import {
-  flag,
-  fraction,
-  integer,
-  number,
-  oneOf,
-  positive,
-  steps,
-  type WorkingKey,
-} from "../values.ts";
+// Keys of the training loop: batches, memory, what watches over it, and how kernels run.
+import { z } from "zod";
+import { flag, integer, positive, schemas, type WorkingKey } from "../values.ts";
 import { type Group, known } from "./known.ts";
 
-const ADAMW = "remove the line; `optimizer: adamw_torch` needs none of it";
-const OTHER_OPTIMIZER = "this optimizer is not part of Eft; use `adamw_torch`";
-const SCHEDULE = "use `cosine`, `linear` or `constant_with_warmup` and remove the line";
 const ONE_KERNEL = "Eft has kernels of its own, exact and memory-saving, that are always used";
 const ONE_GPU = "Eft trains on one GPU, so there is nothing to spread; mind that the batch per " +
   "step is micro_batch_size * gradient_accumulation_steps";
 const NOT_PYTHON = "it concerns Python libraries that Eft does not use";
-const SAVING = "only the end of the run is saved so far";
 const MEMORY = "Eft plans the memory itself (eft plan); nothing is moved off the GPU";
+
+/** Keys of `gradient_checkpointing_kwargs`. */
+export const CHECKPOINTING_KEYS = {
+  use_reentrant: {
+    schema: flag.optional(),
+    description: "Both kinds of checkpointing in PyTorch are one and the same here.",
+  },
+} satisfies Record<string, WorkingKey>;
 
 const works = {
   micro_batch_size: { schema: integer(1).default(1), description: "Rows computed at once." },
@@ -37,42 +33,30 @@ const works = {
   },
   num_epochs: { schema: positive().default(1), description: "How often the data is gone through." },
   max_steps: { schema: integer(1).optional(), description: "Stop after this many steps." },
-  learning_rate: { schema: number(0), description: "The highest learning rate of the schedule." },
-  lr_scheduler: {
-    schema: oneOf("cosine", "linear", "constant", "constant_with_warmup").default("cosine"),
-    description: "How the learning rate changes over the run.",
-  },
-  warmup_steps: {
-    schema: integer(0, "a whole number, 0 or more (a part of the run is warmup_ratio)").optional(),
-    description: "Steps in which the learning rate rises from 0; by default 3 %, at most 100.",
-  },
-  warmup_ratio: { schema: fraction().optional(), description: "The same as a part of the run." },
-  optimizer: {
-    schema: oneOf("adamw_torch", "adamw_torch_fused", "adamw_hf").default("adamw_torch_fused"),
-    description: "The optimizer; all three names are AdamW.",
-  },
-  weight_decay: { schema: number(0).default(0), description: "Decoupled weight decay." },
-  adam_beta1: { schema: fraction().default(0.9), description: "Decay of the first moment." },
-  adam_beta2: { schema: fraction().default(0.999), description: "Decay of the second moment." },
-  adam_epsilon: { schema: positive().default(1e-8), description: "Added to the denominator." },
-  max_grad_norm: {
-    schema: number(0).default(1),
-    description: "Gradients are scaled down to this global norm; 0 turns it off.",
-  },
   gradient_checkpointing: {
     schema: flag.default(false),
     description: "Recompute activations in the backward pass: less memory, more time.",
   },
+  gradient_checkpointing_kwargs: {
+    schema: z.object(schemas(CHECKPOINTING_KEYS), {
+      error: "a mapping like {use_reentrant: false}",
+    })
+      .optional(),
+    description: "How PyTorch recomputes.",
+  },
+  neftune_noise_alpha: {
+    schema: positive().optional(),
+    description: "NEFTune: noise of this size on the embeddings while training, 5 in the paper.",
+  },
+  loss_watchdog_threshold: {
+    schema: positive().optional(),
+    description: "Stop when the reported loss stays above this.",
+  },
+  loss_watchdog_patience: {
+    schema: integer(1).default(3),
+    description: "How many reports in a row loss_watchdog_threshold lets pass.",
+  },
   seed: { schema: integer(0).default(42), description: "The seed of every random number." },
-  eval_steps: {
-    schema: steps.optional(),
-    description: "Evaluate every so many steps, or every such fraction of the run.",
-  },
-  evals_per_epoch: { schema: integer(0).optional(), description: "Evaluations per epoch." },
-  eval_strategy: {
-    schema: oneOf("steps", "epoch", "no").optional(),
-    description: "steps goes with eval_steps, epoch is once per epoch, no turns evaluation off.",
-  },
 } satisfies Record<string, WorkingKey>;
 
 export const TRAINING = {
@@ -81,140 +65,9 @@ export const TRAINING = {
   others: {
     ...known(
       "planned",
-      ADAMW,
-      `
-      embedding_lr | number | | The learning rate of embeddings.
-      embedding_lr_scale | number | | The same, as a factor.
-      lr_groups | list | | Learning rates of single modules.
-      lr_groups.name | text | | What the group is called.
-      lr_groups.modules | texts | | Its modules.
-      lr_groups.lr | number | | Its learning rate.
-      optim_args | text or mapping | | Further arguments of the optimizer.
-      `,
-    ),
-    ...known(
-      "refused",
-      OTHER_OPTIMIZER,
-      `
-      optim_target_modules | texts or "all_linear" | | GaLore: the modules it is for.
-      adam_beta3 | number | | CAME: the third decay.
-      adam_epsilon2 | number | | CAME: the second epsilon.
-      dion_lr | number | | Dion: the learning rate.
-      dion_momentum | number | | Dion: the momentum.
-      dion_rank_fraction | number | 1 | Dion: the rank, as a part of the full one.
-      dion_rank_multiple_of | integer | 1 | Dion: ranks are rounded up to a multiple.
-      qgalore_rank | integer | 256 | Q-GaLore: the rank of the projection.
-      qgalore_update_proj_gap | integer | 200 | Q-GaLore: steps between projections.
-      qgalore_scale | number | 0.25 | Q-GaLore: the scale of the gradient.
-      qgalore_proj_type | text | std | Q-GaLore: the kind of projection.
-      qgalore_proj_quant | flag | true | Q-GaLore: quantize the projection.
-      qgalore_proj_bits | integer | 4 | Q-GaLore: bits of the projection.
-      qgalore_proj_group_size | integer | 256 | Q-GaLore: values that share a scale.
-      qgalore_cos_threshold | number | 0.4 | Q-GaLore: when a projection counts as stable.
-      qgalore_gamma_proj | integer | 2 | Q-GaLore: how the gap grows.
-      qgalore_queue_size | integer | 5 | Q-GaLore: projections that are compared.
-      grokfast_alpha | number | 0.98 | Grokfast: the decay of the slow gradient.
-      grokfast_lamb | number | 2 | Grokfast: how much it is amplified.
-      `,
-    ),
-    ...known(
-      "planned",
-      SCHEDULE,
-      `
-      lr_scheduler_kwargs | mapping | | Further arguments of the schedule.
-      lr_quadratic_warmup | flag | | The learning rate rises with the square of the step.
-      cosine_min_lr_ratio | number | | cosine ends at this part of the learning rate.
-      cosine_constant_lr_ratio | number | | cosine is constant after this part of the run.
-      lr_div_factor | number | | one_cycle: how far below it begins.
-      `,
-    ),
-    ...known(
-      "planned",
       "set micro_batch_size to what fits; eft plan says what a size takes",
       `
       auto_find_batch_size | flag | | Try smaller batches until one fits.
-      `,
-    ),
-    ...known(
-      "planned",
-      "remove the line",
-      `
-      neftune_noise_alpha | number | | NEFTune: noise on embeddings, 5 in the paper.
-      early_stopping_patience | integer | | Stop after so many evaluations without progress.
-      generate_samples | flag | false | Show what the model writes, at every evaluation.
-      eval_table_size | integer | | Old form of generate_samples.
-      dynamic_checkpoint | mapping | | Save when a file appears.
-      dynamic_checkpoint.enabled | flag | false | Turn it on.
-      dynamic_checkpoint.check_interval | integer | 10 | Steps between looks.
-      dynamic_checkpoint.trigger_file_path | text | axolotl_checkpoint.save | The name of the file.
-      `,
-    ),
-    ...known(
-      "planned",
-      "a run cannot be continued yet; remove the line to begin anew",
-      `
-      resume_from_checkpoint | text or flag | | The checkpoint to go on from.
-      auto_resume_from_checkpoints | flag | | Go on from the newest checkpoint of output_dir.
-      `,
-    ),
-    ...known(
-      "no effect",
-      SAVING,
-      `
-      save_steps | number | | Save every so many steps, or every such part of the run.
-      saves_per_epoch | integer | | Checkpoints per epoch.
-      save_strategy | "no" or "steps" or "epoch" or "best" or flag | epoch | When to save.
-      save_total_limit | integer | 4 | How many checkpoints are kept.
-      save_first_step | flag | false | Save after the first step too.
-      save_only_model | flag | false | Save without the optimizer.
-      load_best_model_at_end | flag | false | End with the best checkpoint.
-      metric_for_best_model | text | | What makes a checkpoint the best.
-      greater_is_better | flag | | Whether more of it is better.
-      `,
-    ),
-    ...known(
-      "no effect",
-      "Eft writes safetensors only",
-      `
-      save_safetensors | flag | true | Write safetensors.
-      `,
-    ),
-    ...known(
-      "no effect",
-      "the loss is not watched so far; look at it yourself",
-      `
-      loss_watchdog_threshold | number | | Stop when the loss stays above this.
-      loss_watchdog_patience | integer | 3 | How many times it may be above.
-      `,
-    ),
-    ...known(
-      "no effect",
-      "nothing is generated during training so far",
-      `
-      num_generation_samples | integer | 3 | How many samples are shown.
-      generation_max_new_tokens | integer | 50 | How long they are.
-      generation_temperature | number | 0.7 | How freely they are drawn.
-      generation_prompt_ratio | number | 0.5 | The part of a row that is given.
-      generation_top_p | number | | Draw from the most likely tokens with this sum.
-      generation_top_k | integer | | Draw from so many tokens.
-      generation_do_sample | flag | true | Draw, instead of taking the likeliest.
-      eval_table_max_new_tokens | integer | 128 | Old form of generation_max_new_tokens.
-      eval_max_new_tokens | integer | 128 | Old form of generation_max_new_tokens.
-      `,
-    ),
-    ...known(
-      "refused",
-      "evaluation measures the loss; use another tool on the result",
-      `
-      do_causal_lm_eval | flag | | Measure generated text.
-      eval_causal_lm_metrics | texts | [sacrebleu, comet, ter, chrf] | How.
-      do_bench_eval | flag | | Answer multiple-choice questions.
-      bench_dataset | text | | Which questions.
-      bench_split | text | eval | Which part of them.
-      lm_eval_tasks | texts or text | | Tasks of lm-evaluation-harness.
-      lm_eval_batch_size | integer | 8 | Its batch size.
-      lm_eval_model | text | | The model it looks at.
-      lm_eval_post_train | flag | true | Run it after training.
       `,
     ),
     ...known(
@@ -290,7 +143,6 @@ export const TRAINING = {
       "no effect",
       MEMORY,
       `
-      gradient_checkpointing_kwargs | mapping | | How PyTorch recomputes.
       activation_offloading | "legacy" or "disk" or "hidden_states" or flag | false | Keep activations elsewhere.
       layer_offloading | flag | false | Keep layers elsewhere.
       selective_checkpointing | mapping or flag | | What is not recomputed.
