@@ -37,20 +37,25 @@ export function parameterRules(
     return {
       optimizer: optimizerOf(name, tensor),
       weightDecay: decays(name) && !spared ? config.weight_decay : 0,
-      rateScale: scaleOf(name),
+      rateScale: scaleOf(name, tensor),
       block: config.lisa_n_layers === undefined ? undefined : blockOf(name),
     };
   };
 }
 
 /** A tensor's learning rate over the run's. */
-function rateScales(config: Config): (name: string) => number {
+function rateScales(config: Config): (name: string, tensor: Tensor) => number {
   const { learning_rate: rate, embedding_lr_scale, embedding_lr, lr_groups = [] } = config;
   const over = (own: number) => rate > 0 ? own / rate : 1;
   const { loraplus_lr_ratio: ratio, loraplus_lr_embedding: slow } = config;
   if (ratio !== undefined) {
-    return (name) =>
-      name.includes("lora_embedding") ? over(slow) : name.includes("lora_B") ? ratio : 1;
+    // PEFT counts vectors (norms, magnitudes) with B. It drops weight_decay here, which Eft keeps.
+    return (name, { shape }) =>
+      name.includes("lora_embedding")
+        ? over(slow)
+        : name.includes("lora_B") || shape.length === 1
+        ? ratio
+        : 1;
   }
   return (name) => {
     if (isEmbedding(name)) return embedding_lr_scale ?? (embedding_lr ? over(embedding_lr) : 1);

@@ -1,6 +1,6 @@
 // Twins of src/graph/operations/head_loss.ts.
 
-import { STATISTICS_ROWS, stepWords } from "../../src/graph/step_scalars.ts";
+import { stepWords } from "../../src/graph/step_scalars.ts";
 import { type Dense, dense, stepFloat } from "./dense.ts";
 import { linear } from "./matmul.ts";
 

@@ -104,6 +104,7 @@ Deno.test("events and trainer_state.json", sanitize, async () => {
     val_set_size: 2,
     eval_steps: 2,
     logging_steps: 2,
+    lr_scheduler: "constant_with_warmup",
     warmup_steps: 2,
   });
   const [start] = only(events, "start");
