@@ -282,6 +282,47 @@ Deno.test("what a checkpoint holds, and how many are kept", sanitize, async () =
   Deno.removeSync(folder, { recursive: true });
 });
 
+for (
+  const [name, keys] of Object.entries<Keys>({
+    ReLoRA: { relora: true, jagged_restart_steps: 2 },
+    PiSSA: { peft_init_lora_weights: "pissa" },
+    "LoRA of the embedding": { lora_target_modules: ["embed_tokens", "q_proj"] },
+  })
+) {
+  Deno.test(`the best model of ${name} comes back from its files alone`, sanitize, async () => {
+    const folder = tinyFolder();
+    const best = {
+      ...lora,
+      ...keys,
+      learning_rate: 0.1,
+      max_steps: 8,
+      val_set_size: 2,
+      eval_steps: 1,
+      save_strategy: "best",
+      metric_for_best_model: "eval_loss",
+      load_best_model_at_end: true,
+    };
+    for (const [i, save_only_model] of [true, false].entries()) {
+      const output_dir = `${folder}/${i}`;
+      const [end] = only(await train(folder, { ...best, save_only_model, output_dir }), "end");
+      assert.notEqual(end.best_step, undefined);
+    }
+    const [bare, whole] = await Promise.all(
+      [0, 1].map((i) =>
+        readTensors(
+          `${folder}/${i}/${name === "ReLoRA" ? "model" : "adapter_model"}.safetensors`,
+        )
+      ),
+    );
+    for (const [tensor, { values }] of whole) {
+      const found = bare.get(tensor)!.values;
+      const worst = values.reduce((max, value, i) => Math.max(max, Math.abs(value - found[i])), 0);
+      assert.ok(worst < 1e-6, `${tensor} differs by ${worst}`);
+    }
+    Deno.removeSync(folder, { recursive: true });
+  });
+}
+
 Deno.test("the best model is kept and loaded; patience ends a run", sanitize, async () => {
   const folder = tinyFolder();
   // A learning rate at which the model gets better for a few steps and then far worse.
