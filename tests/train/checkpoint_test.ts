@@ -284,7 +284,7 @@ Deno.test("what a checkpoint holds, and how many are kept", sanitize, async () =
 
 for (
   const [name, keys] of Object.entries<Keys>({
-    ReLoRA: { relora: true, jagged_restart_steps: 2 },
+    ReLoRA: { relora: true, jagged_restart_steps: 3, jagged_restart_warmup_steps: 1 },
     PiSSA: { peft_init_lora_weights: "pissa" },
     "LoRA of the embedding": { lora_target_modules: ["embed_tokens", "q_proj"] },
   })
@@ -294,7 +294,7 @@ for (
     const best = {
       ...lora,
       ...keys,
-      learning_rate: 0.1,
+      learning_rate: 0.3,
       max_steps: 8,
       val_set_size: 2,
       eval_steps: 1,
