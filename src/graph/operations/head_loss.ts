@@ -27,6 +27,13 @@ interface HeadLoss {
 const chunkBytes = 32 * 2 ** 20;
 
 /**
+ * llvmpipe ends the loops of a thread after 65535 iterations in all, without a word
+ * (LP_MAX_TGSI_LOOP_ITERATIONS, gallivm/lp_bld_limits.h in Mesa). A thread goes three times through the
+ * logits of its row, so the rows of a large vocabulary are shared by threads there as well.
+ */
+const loopIterations = 65535;
+
+/**
  * Rows per chunk for M rows of V logits and hidden states of width C (and, with a low-rank addition,
  * of width `rank`).
  */
@@ -79,6 +86,8 @@ export const headLoss: Operation<HeadLoss> = {
     const part = outputs[outputs.length - 1];
     const M = hidden.shape[0];
     const V = head.shape[0];
+    const width = widthOf(V);
+    const sharing = 3 * V / width > loopIterations ? { ...limits, software: false } : limits;
     const dispatches: Dispatch[] = [];
     for (let first = 0; first < M; first += chunk) {
       const count = Math.min(chunk, M - first);
@@ -94,12 +103,12 @@ export const headLoss: Operation<HeadLoss> = {
         dispatches.push(scatterColumns(count, part, index, logits));
       }
       const bindings = [read(targets), read(step), write(logits, 0, count * V * 4), write(loss)];
-      dispatches.push(rowDispatch("crossEntropy", source, count, limits, bindings, {
+      dispatches.push(rowDispatch("crossEntropy", source, count, sharing, bindings, {
         ...stepValues,
         M,
         R: count,
         V,
-        WIDTH: widthOf(V),
+        WIDTH: width,
         FIRST: first,
         BACKWARD: backward,
       }));

@@ -196,3 +196,8 @@ for (const M of [1, 64, 130]) {
     compare("statistics", found, wanted.data, (4 + Math.sqrt(M)) * 2 ** -24);
   });
 }
+
+deviceTest("headLoss of a vocabulary that is too long for the loops of one thread", async () => {
+  const [M, V, C] = [3, 120000, 4];
+  await checkHead({ M, V, C, chunk: 3, targets: [119999, -100, 70001], tolerance: 2e-6 });
+});
