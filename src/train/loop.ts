@@ -165,15 +165,20 @@ export async function trainingLoop(
       if (place.step % timing.loggingSteps === 0 || place.last || evaluating) await flush();
       else if (trainer.unread === STATISTICS_ROWS) await drain();
       const best = evaluating && await evaluate();
-      if (config.generate_samples && (evaluating || (!timing.evaluates && endsEpoch))) {
+      const generating = config.generate_samples &&
+        (evaluating || (!timing.evaluates && endsEpoch));
+      if (generating) {
+        await drain();
         await generate();
       }
       const impatient = outOfPatience(progress, config);
       // The best model is on disk whatever the steps of saving are, so that it can be loaded.
       const isKept = best && (config.load_best_model_at_end || config.save_strategy === "best");
       const last = place.last || impatient || barks;
-      if (timing.saveAt({ ...place, last }) || isKept) await keep(false);
-      mark = performance.now();
+      const saving = timing.saveAt({ ...place, last }) || isKept;
+      if (saving) await keep(false);
+      // What was done beside training is not part of its time.
+      if (evaluating || generating || saving) mark = performance.now();
       if (barks) outcome = "watchdog";
       else if (impatient && !place.last) outcome = "early stopping";
       if (last) break run;
