@@ -31,6 +31,7 @@ if (denoTests.length > 0) {
     {
       passed: /^(?:ok|FAILED) \| (\d+) passed/m,
       failed: /^(?:ok|FAILED) \| .*?(\d+) failed/m,
+      allWell: /^ok \| \d+ passed .*\| 0 failed.*\n*$/m,
     },
   );
 }
@@ -73,7 +74,12 @@ async function count(name, args, form) {
   }
   passed += counts.passed;
   failed += counts.failed;
-  if (code !== 0 && counts.failed === 0) fail(`${name}: exit code ${code} without a failed test`);
+  if (code === 0 || counts.failed > 0) return;
+  // Mesa's software driver can corrupt its heap while the process ends, after the last test and the
+  // summary that says all went well; everything else that ends badly is a failure.
+  if (form.allWell?.test(output)) {
+    console.log(`${name}: the process ended with code ${code} after all tests had passed`);
+  } else fail(`${name}: exit code ${code} without a failed test`);
 }
 
 function fail(reason) {

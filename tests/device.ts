@@ -9,7 +9,11 @@ import { plan } from "../src/graph/plan.ts";
 let opened: Promise<Device> | undefined;
 
 export function testDevice(): Promise<Device> {
-  opened ??= openDevice(denoHost());
+  opened ??= openDevice(denoHost()).then((device) => {
+    // Given back while its threads can still be joined, not when the process is being torn down.
+    addEventListener("unload", () => device.destroy());
+    return device;
+  });
   return opened;
 }
 
