@@ -149,7 +149,6 @@ const SIZES: [number, number, number][] = [[37, 13, 19], [36, 44, 20], [64, 32, 
 const test = (name: string, body: () => Promise<void>) =>
   Deno.test({
     name: `matmul: ${name}`,
-    ignore: !device,
     sanitizeOps: false,
     sanitizeResources: false,
     fn: body,
