@@ -62,6 +62,7 @@ export default defineConfig({
   base: "./",
   appType: "mpa", // a file that is missing is a 404, not the page
   build: { outDir: `${root}dist`, emptyOutDir: true, target: "esnext" },
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   // The worker is built apart, so it needs its own plugin.
   plugins: [shaderText(), offeredFiles()],
   worker: { format: "es", plugins: () => [shaderText()] },

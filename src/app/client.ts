@@ -1,7 +1,6 @@
-// The page's side of the worker: each request is a promise, each event of a run a callback.
+// The page's side of the worker: each request is a promise, each report of it a callback.
 
-import type { RunEvent } from "../train/events.ts";
-import type { Answers, Reply, Request } from "./protocol.ts";
+import type { Message, Reply, ReportOf, RequestName, Requests } from "./protocol.ts";
 
 /** A failure that the worker reported, with its stable code (see src/errors.ts). */
 export class WorkerError extends Error {
@@ -13,11 +12,14 @@ export class WorkerError extends Error {
 interface Pending {
   resolve(answer: unknown): void;
   reject(error: Error): void;
-  onEvent?(event: RunEvent): void;
+  onReport?: ((event: never) => void) | undefined;
 }
 
-/** A request without the number that connects it with its answer. */
-type Unnumbered<R> = R extends Request ? Omit<R, "id"> : never;
+export interface AskOptions<R> {
+  onReport?: (event: R) => void;
+  /** Aborting it tells the worker to stop; the request then fails or answers with what it has. */
+  signal?: AbortSignal;
+}
 
 export class Client {
   #worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
@@ -33,23 +35,34 @@ export class Client {
       }
       this.#pending.clear();
     };
-    this.#worker.postMessage({ type: "site", base });
+    this.#send({ type: "site", base });
   }
 
-  ask<T extends Request["type"]>(
-    request: Unnumbered<Extract<Request, { type: T }>> & { type: T },
-    onEvent?: (event: RunEvent) => void,
-  ): Promise<Answers[T]> {
+  ask<N extends RequestName>(
+    name: N,
+    ask: Requests[N]["ask"],
+    { onReport, signal }: AskOptions<ReportOf<Requests[N]>> = {},
+  ): Promise<Requests[N]["answer"]> {
     const id = ++this.#lastId;
-    return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve: resolve as (answer: unknown) => void, reject, onEvent });
-      this.#worker.postMessage({ ...request, id });
+    const cancel = () => this.#send({ type: "cancel", id });
+    signal?.addEventListener("abort", cancel, { once: true });
+    const answer = new Promise<unknown>((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject, onReport });
+      this.#send({ type: "ask", id, name, ask });
+      if (signal?.aborted) cancel();
     });
+    return answer.finally(() => signal?.removeEventListener("abort", cancel)) as Promise<
+      Requests[N]["answer"]
+    >;
+  }
+
+  #send(message: Message): void {
+    this.#worker.postMessage(message);
   }
 
   #receive(reply: Reply): void {
     const pending = this.#pending.get(reply.id);
-    if (reply.type === "event") return pending?.onEvent?.(reply.event);
+    if (reply.type === "report") return pending?.onReport?.(reply.event as never);
     this.#pending.delete(reply.id);
     if (reply.type === "answer") pending?.resolve(reply.answer);
     else pending?.reject(new WorkerError(reply.code, reply.message));

@@ -1,41 +1,61 @@
-// The messages between the page and the worker in which the engine runs.
+// The messages between the page and the worker in which the engine runs. Every room declares what it
+// asks in its requests.ts and answers it in its engine.ts; this file joins them.
 
-import type { Override } from "../config/config.ts";
-import type { EndEvent, RunEvent } from "../train/events.ts";
+import type { BrowserHost } from "../host/browser.ts";
+import type { ChatRequests } from "./rooms/chat/requests.ts";
+import type { ConfigRequests } from "./rooms/config/requests.ts";
+import type { DataRequests } from "./rooms/data/requests.ts";
+import type { ModelRequests } from "./rooms/model/requests.ts";
+import type { PlanRequests } from "./rooms/plan/requests.ts";
+import type { RunsRequests } from "./rooms/runs/requests.ts";
+import type { StartRequests } from "./rooms/start/requests.ts";
+import type { TrainRequests } from "./rooms/train/requests.ts";
 
-/** Page to worker. `id` comes back with the answer. */
-export type Request =
-  | { type: "adapter"; id: number }
-  | {
-    type: "start";
-    id: number;
-    configText: string;
-    configName: string;
-    /** Keys of the configuration that replace what its text says. */
-    overrides: Override[];
-  }
-  /** The files of a folder. */
-  | { type: "list"; id: number; path: string }
-  | { type: "file"; id: number; path: string };
-
-/** What the worker answers, by the type of the request. */
-export interface Answers {
-  adapter: AdapterReport;
-  /** The run's last event. */
-  start: EndEvent;
-  list: { name: string; size: number }[];
-  file: { bytes: Uint8Array<ArrayBuffer>; sha256: string };
+/** One kind of request: what is asked, what is answered, and what is reported in between. */
+export interface Exchange {
+  ask: unknown;
+  answer: unknown;
+  report?: unknown;
 }
 
-export interface AdapterReport {
-  name: string;
-  isFallbackAdapter: boolean;
-  limits: Record<string, number>;
-  features: string[];
+/** All requests by name. A name begins with its room: "data.preview". */
+export interface Requests
+  extends
+    StartRequests,
+    ModelRequests,
+    DataRequests,
+    ConfigRequests,
+    PlanRequests,
+    TrainRequests,
+    ChatRequests,
+    RunsRequests {}
+
+export type RequestName = keyof Requests;
+export type ReportOf<E> = E extends { report: infer R } ? R : never;
+
+/** What a request has at hand while it is answered. */
+export interface Context<R = unknown> {
+  host: BrowserHost;
+  report(event: R): void;
+  /** Aborted when the page does not want the answer any more. */
+  signal: AbortSignal;
 }
 
-/** Worker to page: the answer to a request, or, before it, the events of a run. */
+/** The answers to a room's requests. */
+export type Handlers<R> = {
+  [N in keyof R]: R[N] extends Exchange
+    ? (ask: R[N]["ask"], context: Context<ReportOf<R[N]>>) => Promise<R[N]["answer"]>
+    : never;
+};
+
+/** Page to worker. `id` comes back with everything that is said about the request. */
+export type Message =
+  | { type: "site"; base: string }
+  | { type: "ask"; id: number; name: RequestName; ask: unknown }
+  | { type: "cancel"; id: number };
+
+/** Worker to page. */
 export type Reply =
-  | { type: "event"; id: number; event: RunEvent }
+  | { type: "report"; id: number; event: unknown }
   | { type: "answer"; id: number; answer: unknown }
   | { type: "error"; id: number; code: string; message: string; stack?: string };

@@ -1,89 +1,56 @@
-// The worker in which the engine runs, so that the page stays usable during a step.
+// The worker in which the engine runs, so that the page stays usable during a step. It finds the room
+// that answers a request; a room's code is loaded when it is first asked.
 
 import { EftError } from "../errors.ts";
-import { browserHost } from "../host/browser.ts";
-import type { Host } from "../host/host.ts";
-import { runTraining } from "../train/run.ts";
-import type { AdapterReport, Answers, Reply, Request } from "./protocol.ts";
+import { type BrowserHost, browserHost } from "../host/browser.ts";
+import type { Context, Handlers, Message, Reply, RequestName, Requests } from "./protocol.ts";
 
-let hosting: Promise<Host> | undefined;
+const rooms = {
+  start: () => import("./rooms/start/engine.ts"),
+  model: () => import("./rooms/model/engine.ts"),
+  data: () => import("./rooms/data/engine.ts"),
+  config: () => import("./rooms/config/engine.ts"),
+  plan: () => import("./rooms/plan/engine.ts"),
+  train: () => import("./rooms/train/engine.ts"),
+  chat: () => import("./rooms/chat/engine.ts"),
+  runs: () => import("./rooms/runs/engine.ts"),
+};
 
-self.onmessage = async (
-  { data: request }: MessageEvent<Request | { type: "site"; base: string }>,
-) => {
-  if (request.type === "site") {
-    // A worker's own URL says nothing about where the page lies.
-    hosting = browserHost(request.base);
-    return;
-  }
-  const { id } = request;
-  try {
-    reply({ type: "answer", id, answer: await answer(request, await hosting!) });
-  } catch (error) {
-    reply({ type: "error", id, ...describe(error) });
+let hosting: Promise<BrowserHost> | undefined;
+const cancellers = new Map<number, AbortController>();
+
+self.onmessage = ({ data: message }: MessageEvent<Message>) => {
+  switch (message.type) {
+    case "site":
+      // A worker's own URL says nothing about where the page lies.
+      hosting = browserHost(message.base);
+      break;
+    case "cancel":
+      cancellers.get(message.id)?.abort();
+      break;
+    case "ask":
+      answer(message.id, message.name, message.ask);
   }
 };
 
-async function answer(request: Request, host: Host): Promise<Answers[Request["type"]]> {
-  switch (request.type) {
-    case "adapter":
-      return await reportAdapter(host);
-    case "start":
-      return await runTraining(host, {
-        configText: request.configText,
-        configFile: request.configName,
-        overrides: request.overrides,
-        onEvent: (event) => reply({ type: "event", id: request.id, event }),
-      });
-    case "list":
-      return await listFiles(host, request.path);
-    case "file":
-      return await readWhole(host, request.path);
+async function answer(id: number, name: RequestName, ask: unknown): Promise<void> {
+  const canceller = new AbortController();
+  cancellers.set(id, canceller);
+  try {
+    const context: Context = {
+      host: await hosting!,
+      report: (event) => reply({ type: "report", id, event }),
+      signal: canceller.signal,
+    };
+    const room = name.slice(0, name.indexOf(".")) as keyof typeof rooms;
+    const { handlers } = await rooms[room]() as { handlers: Partial<Handlers<Requests>> };
+    const handle = handlers[name] as (ask: unknown, context: Context) => Promise<unknown>;
+    reply({ type: "answer", id, answer: await handle(ask, context) });
+  } catch (error) {
+    reply({ type: "error", id, ...describe(error) });
+  } finally {
+    cancellers.delete(id);
   }
-}
-
-async function reportAdapter(host: Host): Promise<AdapterReport> {
-  const [engine] = await host.engines();
-  const adapter = await engine.gpu.requestAdapter();
-  if (!adapter) {
-    throw new EftError(
-      "device",
-      "this browser offers no GPU to WebGPU. Switch hardware acceleration on and update the driver",
-    );
-  }
-  const { info, features } = adapter;
-  const parts = [info.vendor, info.architecture, info.description || info.device];
-  const limits: Record<string, number> = {};
-  for (const name in adapter.limits) {
-    const value = adapter.limits[name as keyof GPUSupportedLimits];
-    if (typeof value === "number") limits[name] = value;
-  }
-  return {
-    name: parts.filter(Boolean).join(" "),
-    isFallbackAdapter: info.isFallbackAdapter,
-    limits,
-    features: [...features].sort(),
-  };
-}
-
-async function listFiles(host: Host, path: string): Promise<Answers["list"]> {
-  const files: Answers["list"] = [];
-  for (const name of await host.list(path)) {
-    if (await host.kind(`${path}/${name}`) !== "file") continue;
-    const file = await host.open(`${path}/${name}`);
-    files.push({ name, size: file.size });
-    file.close();
-  }
-  return files;
-}
-
-async function readWhole(host: Host, path: string): Promise<Answers["file"]> {
-  const file = await host.open(path);
-  const bytes = await file.read(0, file.size);
-  file.close();
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  const sha256 = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return { bytes, sha256 };
 }
 
 function describe(error: unknown): { code: string; message: string; stack?: string } {

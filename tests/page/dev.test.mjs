@@ -18,9 +18,9 @@ after(async () => {
 });
 
 test("the page works from its sources", async () => {
-  await page.waitForSelector("#start:enabled");
+  await page.waitForSelector("#adapter");
   await page.waitForFunction(() => {
-    return document.getElementById("adapter").textContent !== "looking for it";
+    return document.getElementById("adapter")?.textContent !== "looking for it";
   });
   assert.match(await page.textContent("#adapter"), /swiftshader/i);
 });

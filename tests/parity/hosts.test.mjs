@@ -42,8 +42,8 @@ async function inChromium(name, file) {
   const configText = await readFile(join(root, configName), "utf8");
   const { end, weights, state } = await site.page.evaluate(async ({ file, ...request }) => {
     const { eft } = globalThis;
-    const end = await eft.ask({ type: "start", ...request, overrides: [] });
-    const result = (name) => eft.ask({ type: "file", path: `${end.output_dir}/${name}` });
+    const end = await eft.ask("train.start", { ...request, overrides: [] });
+    const result = (name) => eft.ask("train.file", { path: `${end.output_dir}/${name}` });
     const state = new TextDecoder().decode((await result("trainer_state.json")).bytes);
     return { end, weights: (await result(file)).sha256, state };
   }, { configName, configText, file });

@@ -1,0 +1,1 @@
+export type ChatRequests = Record<never, never>;

@@ -1,0 +1,1 @@
+export type ConfigRequests = Record<never, never>;

@@ -1,0 +1,1 @@
+export type DataRequests = Record<never, never>;

@@ -1,0 +1,1 @@
+export type PlanRequests = Record<never, never>;

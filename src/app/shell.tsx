@@ -1,0 +1,86 @@
+// The frame around the rooms: name, navigation, colours, and the room that the address asks for.
+
+import { signal, useSignalEffect } from "@preact/signals";
+import type { ComponentType } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { Notice } from "./parts/notice.tsx";
+import { link, type Room, rooms, route } from "./routes.ts";
+import { type Theme, theme } from "./state.ts";
+import { text } from "./text.ts";
+
+const themes: Theme[] = ["system", "light", "dark"];
+const views = signal(new Map<Room, ComponentType>());
+const failed = signal("");
+
+export function Shell() {
+  const main = useRef<HTMLElement>(null);
+  const first = useRef(true);
+  useSignalEffect(() => {
+    const { room } = route.value;
+    document.title = `${room.title} – ${text.shell.name}`;
+    show(room);
+  });
+  const { room } = route.value;
+  useEffect(() => {
+    // After the first look, a change of room is like a change of page: readers start at its top.
+    if (!first.current) main.current?.focus();
+    first.current = false;
+  }, [room]);
+  const View = views.value.get(room);
+  return (
+    <>
+      <a
+        class="skip"
+        href="#content"
+        onClick={(event) => (event.preventDefault(), main.current?.focus())}
+      >
+        {text.shell.skip}
+      </a>
+      <header class="top">
+        <a class="brand" href={link("start")}>
+          <img src="./icon.svg" alt="" width="28" height="28" />
+          {text.shell.name}
+        </a>
+        <nav aria-label={text.shell.navigation}>
+          {rooms.map((each) => (
+            <a
+              key={each.name}
+              href={link(each.name)}
+              aria-current={each === room ? "page" : undefined}
+            >
+              {each.title}
+            </a>
+          ))}
+        </nav>
+        <ThemeButton />
+      </header>
+      <main id="content" ref={main} tabIndex={-1}>
+        {failed.value
+          ? <Notice kind="error">{text.shell.broken} {failed.value}</Notice>
+          : View
+          ? <View />
+          : <p class="quiet" role="status">{text.shell.loading}</p>}
+      </main>
+      <footer class="bottom">{text.shell.private}</footer>
+    </>
+  );
+}
+
+function ThemeButton() {
+  const now = theme.value;
+  const next = themes[(themes.indexOf(now) + 1) % themes.length];
+  return (
+    <button type="button" class="plain" onClick={() => theme.value = next}>
+      {text.shell.themeButton(text.shell.theme[now])}
+    </button>
+  );
+}
+
+function show(room: Room): void {
+  failed.value = "";
+  if (views.peek().has(room)) return;
+  room.load().then(
+    (module) => views.value = new Map(views.peek()).set(room, module.default),
+    (error) => failed.value = String(error),
+  );
+}
