@@ -24,10 +24,12 @@ const options: Record<string, { value?: string; help: string }> = {
     value: "NAME",
     help: "how a question is put: a data set format, AlpacaPrompter, None (inference)",
   },
+  gradio: { help: "the page instead of the terminal: as the command ui (inference)" },
+  port: { value: "N", help: "where the page is served; default 7860, 0 takes a free one (ui)" },
   prompt: { value: "TEXT", help: "answer this and end (inference)" },
   "lora-model-dir": {
     value: "DIR",
-    help: "the adapter; default output_dir (inference, evaluate, merge-lora)",
+    help: "the adapter; default output_dir (inference, ui, evaluate, merge-lora)",
   },
   "max-new-tokens": { value: "N", help: "length of an answer (inference)" },
   temperature: { value: "T", help: "0 is greedy (inference)" },

@@ -12,8 +12,10 @@ import { type InferenceSession, openInference, openPrompts } from "../infer/sess
 import { type Arguments, engineOf, numberFlag } from "./arguments.ts";
 import { readConfig } from "./config_file.ts";
 import type { Terminal } from "./terminal.ts";
+import { ui } from "./ui.ts";
 
 export async function inference(host: Host, args: Arguments, terminal: Terminal): Promise<void> {
+  if (args.flags.has("gradio")) return await ui(host, args, terminal);
   const { file, text } = await readConfig(host, args);
   const { config } = parseConfig(text, file, args.overrides);
   const { flags, overrides } = args;

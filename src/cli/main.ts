@@ -28,6 +28,10 @@ const commands: Record<string, { help: string; load: () => Promise<Command> }> =
     help: "CONFIG: ask the model, once with --prompt or in a conversation",
     load: async () => (await import("./inference.ts")).inference,
   },
+  ui: {
+    help: "[CONFIG]: the page on this computer, with the run of CONFIG open in it",
+    load: async () => (await import("./ui.ts")).ui,
+  },
   "merge-lora": {
     help: "CONFIG: write base model and adapter as one model",
     load: async () => (await import("./merge.ts")).mergeLora,

@@ -86,7 +86,9 @@ export async function browserHost(base: string): Promise<BrowserHost> {
     },
 
     async open(path) {
-      return new BlobFile(path, await blob(path));
+      const written = await mounted.file(normal(path)) ?? await store.file(normal(path));
+      if (!written && site.isLarge(normal(path))) return site.open(normal(path));
+      return new BlobFile(path, written ?? await blob(path));
     },
 
     async write(path, content) {
@@ -121,6 +123,27 @@ class BlobFile implements RandomAccessFile {
   close(): void {}
 }
 
+/** A file that the site's server gives in ranges. */
+class RangeFile implements RandomAccessFile {
+  constructor(readonly path: string, readonly url: URL, readonly size: number) {}
+
+  async read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    if (length === 0) return new Uint8Array();
+    const headers = { Range: `bytes=${offset}-${offset + length - 1}` };
+    const answer = await fetch(this.url, { headers });
+    if (!answer.ok) throw new Error(`${this.url}: ${answer.status} ${answer.statusText}`);
+    let content = await answer.blob(); // of any size without taking memory for it
+    // A server without ranges answers 200 with all of it.
+    if (answer.status === 200) content = content.slice(offset, offset + length);
+    if (content.size !== length) {
+      throw new Error(`${this.path}: the server gave ${content.size} bytes instead of ${length}`);
+    }
+    return new Uint8Array(await content.arrayBuffer());
+  }
+
+  close(): void {}
+}
+
 function engines(wanted?: EngineName): Engine[] {
   if (wanted && wanted !== "browser") {
     throw new EftError("device", `the engine "${wanted}" exists only in Deno; use browser`);
@@ -135,6 +158,9 @@ function engines(wanted?: EngineName): Engine[] {
   return [{ name: "browser", gpu: navigator.gpu }];
 }
 
+/** Bytes from which a file of the site is read in ranges, not whole. */
+const largeFile = 16 * 2 ** 20;
+
 // ---- the site ---------------------------------------------------------------------------------
 
 async function openSite(base: string) {
@@ -143,9 +169,11 @@ async function openSite(base: string) {
   const paths = Object.keys(sizes);
   const cache = new Map<string, Promise<Blob>>();
 
+  /** public/ is the root of the built site, so that icons and manifests lie where browsers look. */
+  const urlOf = (path: string) => new URL(encodeURI(path.replace(/^public\//, "")), base);
+
   async function download(path: string): Promise<Blob> {
-    // public/ is the root of the built site, so that icons and manifests lie where browsers look.
-    const url = new URL(path.replace(/^public\//, ""), base);
+    const url = urlOf(path);
     const answer = await fetch(url);
     if (!answer.ok) throw new Error(`${url}: ${answer.status} ${answer.statusText}`);
     const content = await answer.blob();
@@ -165,7 +193,9 @@ async function openSite(base: string) {
       const below = paths.filter((each) => each.startsWith(prefix));
       return below.map((each) => each.slice(prefix.length).split("/")[0]);
     },
-    /** The whole file, kept: the site's files are small, and readers come back for each tensor. */
+    isLarge: (path: string) => sizes[path] > largeFile,
+    open: (path: string) => new RangeFile(path, urlOf(path), sizes[path]),
+    /** The whole file, kept: most of the site's are small, and readers come back for each tensor. */
     async file(path: string): Promise<Blob | undefined> {
       if (!(path in sizes)) return undefined;
       const pending = cache.get(path) ?? download(path);

@@ -11,8 +11,8 @@ export interface RunRecord {
   id: string;
   /** The configuration's name. */
   name: string;
-  /** ISO 8601. */
-  started: string;
+  /** ISO 8601; unknown for a run of the terminal. */
+  started?: string;
   ended?: string;
   /** A run that is "running" while nobody holds its lock was cut off: it can go on. */
   state: "running" | "finished" | "stopped" | "failed";
