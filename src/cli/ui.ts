@@ -38,10 +38,11 @@ export async function ui(host: Host, args: Arguments, terminal: Terminal): Promi
   terminal.say(`Eft is at ${url}`);
   terminal.say("Only this computer can open it. Ctrl-C ends it.");
   terminal.event({ event: "ui", url });
-  const stop = () => void server.shutdown();
-  Deno.addSignalListener("SIGINT", stop);
-  await server.finished;
-  Deno.removeSignalListener("SIGINT", stop);
+  // An open page keeps connections, so the end does not wait for them.
+  const ended = Promise.withResolvers<void>();
+  Deno.addSignalListener("SIGINT", ended.resolve);
+  await ended.promise;
+  Deno.removeSignalListener("SIGINT", ended.resolve);
 }
 
 /** The port that was asked for; undefined takes the usual one, or any when that is taken. */

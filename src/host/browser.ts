@@ -19,6 +19,8 @@ interface Store {
 export interface BrowserHost extends Host {
   /** Offers files under a path each, until the page is closed; they hide files of the same path. */
   mount(files: Iterable<[path: string, content: Blob]>): void;
+  /** Whether something is there that was written, not only offered by the site or dropped. */
+  isWritten(path: string): Promise<boolean>;
 }
 
 /**
@@ -64,6 +66,8 @@ export async function browserHost(base: string): Promise<BrowserHost> {
     mount(files) {
       for (const [path, content] of files) mounted.mount(normal(path), content);
     },
+
+    isWritten: async (path) => await store.kind(normal(path)) !== undefined,
 
     async list(path) {
       if (await kind(path) !== "folder") throw new Error(`there is no folder ${path}`);

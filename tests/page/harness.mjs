@@ -108,3 +108,29 @@ export async function openPage(query = "") {
   };
   return { page, problems, url: site.url, close };
 }
+
+/**
+ * Throws when axe finds something serious in what the page shows now, in light or dark colours, or
+ * when the page is wider than a phone of 360 pixels.
+ */
+export async function checkAccessibility(page) {
+  const size = page.viewportSize();
+  const source = await readFile(join(root, "node_modules/axe-core/axe.min.js"), "utf8");
+  await page.evaluate(source);
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    const { violations } = await page.evaluate(() => globalThis.axe.run());
+    const serious = violations
+      .filter(({ impact }) => impact === "serious" || impact === "critical")
+      .flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${id}: ${help}: ${html}`));
+    if (serious.length > 0) throw new Error(`${colorScheme}: ${serious.join("\n")}`);
+  }
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize({ width: 360, height: 740 });
+  const width = await page.evaluate(async () => {
+    for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame); // drawings follow
+    return document.documentElement.scrollWidth;
+  });
+  await page.setViewportSize(size);
+  if (width > 360) throw new Error(`the page is ${width} pixels wide on a screen of 360`);
+}
