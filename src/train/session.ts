@@ -4,7 +4,13 @@
 import { checkNewTokens, embeddingRows } from "../adapter/new_tokens.ts";
 import { openAdapter, type OpenedAdapter } from "../adapter/load.ts";
 import { checkQuantizedRun } from "../adapter/quantized.ts";
-import { checkRelora, reloraSettings } from "../adapter/relora.ts";
+import {
+  checkRelora,
+  mergedBases,
+  type ReloraPlans,
+  reloraPlans,
+  reloraSettings,
+} from "../adapter/relora.ts";
 import { attachLora, type Lora, loraSettings } from "../adapter/lora.ts";
 import type { Config } from "../config/config.ts";
 import { Batches } from "../data/batches.ts";
@@ -80,6 +86,8 @@ export interface Session {
   update: Plan;
   /** For an optimizer that trains at other weights than the ones to use. */
   exchanges?: Record<Weights, Plan>;
+  /** ReLoRA's. */
+  merges?: ReloraPlans;
   totalSteps: number;
   memory: MemoryReport;
   limits: Limits;
@@ -114,7 +122,9 @@ export async function loadModel(
     );
   }
   const quantization = await readBaseQuantization(host, folder, config, purpose);
-  if (quantization && purpose === "train" && config.adapter) checkQuantizedRun(config);
+  if (quantization && purpose === "train" && config.adapter) {
+    checkQuantizedRun(config, quantization.source);
+  }
   const full = purpose === "train" && !config.adapter;
   const unfrozen = full && config.unfrozen_parameters
     ? new Unfrozen(config.unfrozen_parameters)
@@ -286,11 +296,15 @@ async function buildSession(
   const exchanges = groups.some(({ optimizer }) => optimizer.exchange)
     ? { train: exchange("train"), use: exchange("use") }
     : undefined;
+  const merged = reloraSettings(config) && lora;
+  const merges = merged && reloraPlans(merged, limits);
+  const kept = [...runTensors(trained, groups).values(), ...merged ? mergedBases(merged) : []];
   const memory = memoryReport([
     ...[...microSteps.values(), ...evaluations.values()].map((batch) => batch.plan),
     update,
     ...Object.values(exchanges ?? {}),
-  ], readbackBytes([...runTensors(trained, groups).values(), state.statistics]));
+    ...Object.values(merges ?? {}),
+  ], readbackBytes([...kept, state.statistics]));
   const notes: string[] = [];
   const { lisa_n_layers: active, lisa_step_interval: interval } = config;
   if (active !== undefined && active > model.blocks.length) {
@@ -334,6 +348,7 @@ async function buildSession(
     evaluations,
     update,
     exchanges,
+    merges,
     totalSteps,
     memory,
     limits,

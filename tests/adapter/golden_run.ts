@@ -4,6 +4,7 @@
 import { attachLora, type Lora } from "../../src/adapter/lora.ts";
 import { readWeight } from "../../src/adapter/base_weight.ts";
 import { initializeAdapter, takeOutOfBase } from "../../src/adapter/initialize.ts";
+import { lessProduct } from "../../src/adapter/loftq.ts";
 import { transposed } from "../../src/adapter/load.ts";
 import { readAdapterConfig } from "../../src/adapter/settings.ts";
 import { bytesToF32 } from "../../src/files/dtype.ts";
@@ -181,9 +182,10 @@ export async function takeOut({ memory, lora }: GoldenRun, path: string): Promis
     return bytesToF32(await entry.read(), entry.dtype);
   };
   for (const module of lora.modules) {
-    const { weight, lowRank: { down, up } } = module;
-    const values = await readWeight(memory, weight);
-    takeOutOfBase(memory, lora, module, values, await read(down.name), await read(up.name));
+    const { weight, rank, lowRank: { scale, ...names } } = module;
+    const [down, up] = [await read(names.down.name), await read(names.up.name)];
+    const rest = lessProduct(await readWeight(memory, weight), down, up, rank, scale);
+    await takeOutOfBase(memory, lora, module, { down, up, rest });
   }
   files.close();
 }

@@ -112,7 +112,7 @@ async function quantize(): Promise<void> {
       const weight = quantizedTensor(name, [8, 65], format);
       const read = () => Promise.resolve(new Uint8Array(8 * 65 * bytes));
       try {
-        await quantizer.quantize(weight, { name, dtype, shape: [8, 65], bytes: 520 * bytes, read });
+        await quantizer.quantize(weight, { name, dtype, read });
         sources.add(name);
       } catch (error) {
         failures.push({ label: name, message: (error as Error).message });
