@@ -56,7 +56,7 @@ export async function writeModel(
 }
 
 /** What a quantized weight stands for, with what its module's adapter adds (ReLoRA). */
-async function mergedValues(
+export async function mergedValues(
   memory: Memory,
   weight: Tensor,
   module: AdaptedModule | undefined,

@@ -19,6 +19,7 @@ import { batchOptions, type Prepared, prepareData } from "../data/prepare.ts";
 import { configuredTokenizer, type Tokenizer } from "../data/tokenizer.ts";
 import { EftError } from "../errors.ts";
 import { readbackBytes } from "../export/device_tensor.ts";
+import { writtenTensors } from "../export/model.ts";
 import { openSafetensors, type SafetensorsSet } from "../files/safetensors.ts";
 import { sizeOf, type Tensor } from "../graph/graph.ts";
 import type { Limits } from "../graph/limits.ts";
@@ -298,13 +299,19 @@ async function buildSession(
     : undefined;
   const merged = reloraSettings(config) && lora;
   const merges = merged && reloraPlans(merged, limits);
-  const kept = [...runTensors(trained, groups).values(), ...merged ? mergedBases(merged) : []];
+  const kept = [...runTensors(trained, groups).values(), state.statistics];
+  // ReLoRA keeps what it has merged into, and writes a whole model.
+  const whole = merged ? [...writtenTensors(model).values()].filter((t) => !t.quantized) : [];
+  const readback = Math.max(
+    readbackBytes(merged ? [...kept, ...mergedBases(merged)] : kept),
+    readbackBytes(whole),
+  );
   const memory = memoryReport([
     ...[...microSteps.values(), ...evaluations.values()].map((batch) => batch.plan),
     update,
     ...Object.values(exchanges ?? {}),
     ...Object.values(merges ?? {}),
-  ], readbackBytes([...kept, state.statistics]));
+  ], readback);
   const notes: string[] = [];
   const { lisa_n_layers: active, lisa_step_interval: interval } = config;
   if (active !== undefined && active > model.blocks.length) {

@@ -33,7 +33,7 @@ for (const name of ["relora", "relora-zero"]) {
     const expected = json<Expected & { restart: number; warmup: number }>(
       `${folder}/losses.json`,
     );
-    const run = await goldenRun(name);
+    const run = await goldenRun(folder);
     await loadTensors(run, `${folder}/initial/adapter_model.safetensors`);
     const zero = name === "relora-zero";
     const relora = await Relora.create(
