@@ -1,4 +1,4 @@
-// Weights of the base as plain numbers on the host: for what starts from them. Those held in 4 or 8
+// Weights of the base as plain numbers on the host, for what starts from them or is added to them. Those held in 4 or 8
 // bits are dequantized, and quantized again by the kernels that quantize them at loading.
 
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "../files/dtype.ts";
@@ -56,4 +56,26 @@ export async function writeWeight(
   const padded = new Uint16Array(Math.ceil(halves.length / 2) * 2);
   padded.set(halves);
   memory.write(weight, padded);
+}
+
+/** W + scale·B·A for W [N, K], A [R, K] and B [N, R], summed in f64. */
+export function plusProduct(
+  weight: Float32Array,
+  down: Float32Array,
+  up: Float32Array,
+  scale: number,
+): Float32Array<ArrayBuffer> {
+  const rank = Math.sqrt(down.length * up.length / weight.length);
+  const K = down.length / rank;
+  const whole = new Float32Array(weight.length);
+  const sums = new Float64Array(K);
+  for (let n = 0; n * K < whole.length; n++) {
+    sums.fill(0);
+    for (let r = 0; r < rank; r++) {
+      const factor = up[n * rank + r];
+      for (let k = 0; k < K; k++) sums[k] += factor * down[r * K + k];
+    }
+    for (let k = 0; k < K; k++) whole[n * K + k] = weight[n * K + k] + scale * sums[k];
+  }
+  return whole;
 }

@@ -3,9 +3,9 @@
 import type { Memory } from "../gpu/program.ts";
 import { sizeOf, type Tensor } from "../graph/graph.ts";
 import { RandomStream } from "../random.ts";
-import { readWeight, writeWeight } from "./base_weight.ts";
+import { plusProduct, readWeight, writeWeight } from "./base_weight.ts";
 import { leadingQr, leadingSingular, randomizedSingular } from "./decompose.ts";
-import { lessProduct, loftqStart, type Start } from "./loftq.ts";
+import { loftqStart } from "./loftq.ts";
 import { type AdaptedModule, type Lora, startsAgain } from "./lora.ts";
 import { changesBase, type Initialization } from "./settings.ts";
 
@@ -63,6 +63,13 @@ export async function takeOutOfBase(
   await writeWeight(memory, weight, start.rest);
 }
 
+/** A [R, K] and B [N, R] that a module starts with, and the weight [N, K] that they stand beside. */
+export interface Start {
+  down: Float32Array<ArrayBuffer>;
+  up: Float32Array<ArrayBuffer>;
+  rest: Float32Array<ArrayBuffer>;
+}
+
 /** What a module starts with, by the values of its weight. */
 export function startOf(
   { rank, lowRank: { scale }, weight: { shape } }: AdaptedModule,
@@ -73,7 +80,7 @@ export function startOf(
   const kind = settings.initialization!;
   if (kind.kind === "loftq") return loftqStart(weight, shape, rank, kind);
   const { down, up } = startFromWeight(weight, shape, { rank, scale }, kind, random);
-  return { down, up, rest: lessProduct(weight, down, up, rank, scale) };
+  return { down, up, rest: plusProduct(weight, down, up, -scale) };
 }
 
 /** What is fixed once the base is loaded: lengths of rows (DoRA), places of tokens. */

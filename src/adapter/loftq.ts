@@ -4,14 +4,9 @@
 import { roundTrip } from "../quant/dense.ts";
 import type { QuantFormat } from "../quant/format.ts";
 import { RandomStream } from "../random.ts";
+import { plusProduct } from "./base_weight.ts";
 import { leadingSingular, randomizedSingular } from "./decompose.ts";
-
-/** A [R, K] and B [N, R] of a module, and the weight [N, K] that they stand beside. */
-export interface Start {
-  down: Float32Array<ArrayBuffer>;
-  up: Float32Array<ArrayBuffer>;
-  rest: Float32Array<ArrayBuffer>;
-}
+import type { Start } from "./initialize.ts";
 
 const formats: Record<4 | 8, QuantFormat> = {
   4: { kind: "nf4", block: 64, nested: false },
@@ -35,7 +30,7 @@ export function loftqStart(
   const down = new Float32Array(rank * K);
   const up = new Float32Array(N * rank);
   for (let iteration = 1;; iteration++) {
-    const rest = roundTrip(lessProduct(weight, down, up, rank), N, formats[bits]);
+    const rest = roundTrip(plusProduct(weight, down, up, -1), N, formats[bits]);
     const missing = weight.map((value, i) => value - rest[i]);
     const { left, values, right } = Math.min(N, K) < exactBelow
       ? leadingSingular(missing, N, K, rank)
@@ -47,27 +42,4 @@ export function loftqStart(
     }
     if (iteration >= iterations) return { down, up, rest };
   }
-}
-
-/** W − scale·B·A. */
-export function lessProduct(
-  weight: Float32Array,
-  down: Float32Array,
-  up: Float32Array,
-  rank: number,
-  scale = 1,
-): Float32Array<ArrayBuffer> {
-  const N = up.length / rank;
-  const K = down.length / rank;
-  const rest = new Float32Array(N * K);
-  const sums = new Float64Array(K);
-  for (let n = 0; n < N; n++) {
-    sums.fill(0);
-    for (let r = 0; r < rank; r++) {
-      const factor = up[n * rank + r];
-      for (let k = 0; k < K; k++) sums[k] += factor * down[r * K + k];
-    }
-    for (let k = 0; k < K; k++) rest[n * K + k] = weight[n * K + k] - scale * sums[k];
-  }
-  return rest;
 }

@@ -60,7 +60,7 @@ function refuse({ dora, initialization }: LoraSettings, form: "GPTQ" | "AWQ" | u
     case "pissa_niter":
       throw refused(
         `peft_init_lora_weights: ${initialization.kind} starts from unquantized weights, as in ` +
-          "PEFT; use olora on this base, or an unquantized model.",
+          `PEFT; use ${form ? "another start" : "olora"} on this base, or an unquantized model.`,
       );
     case "loftq":
       throw refused(

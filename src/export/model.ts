@@ -1,7 +1,6 @@
 // A whole model in Hugging Face layout: config.json and safetensors, in the dtype it came in.
 
-import { readWeight } from "../adapter/base_weight.ts";
-import { lessProduct } from "../adapter/loftq.ts";
+import { plusProduct, readWeight } from "../adapter/base_weight.ts";
 import type { AdaptedModule } from "../adapter/lora.ts";
 import type { Config } from "../config/config.ts";
 import { f32ToBytes } from "../files/dtype.ts";
@@ -63,9 +62,9 @@ export async function mergedValues(
 ): Promise<Float32Array> {
   const values = await readWeight(memory, weight);
   if (!module) return values;
-  const { rank, lowRank: { down, up, scale } } = module;
+  const { down, up, scale } = module.lowRank;
   const [a, b] = [await readWeight(memory, down), await readWeight(memory, up)];
-  return lessProduct(values, a, b, rank, -scale);
+  return plusProduct(values, a, b, scale);
 }
 
 /** The tensors of a whole model's file: trained copies in the place of what they are copies of. */

@@ -335,6 +335,15 @@ async function buildSession(
     const list = tokenizer.added.map(({ id, content }) => `${content} (${id})`).join(", ");
     notes.push(`New tokens: ${list}. The model now embeds ${model.shape.vocabulary}.`);
   }
+  if (
+    merged &&
+    merged.modules.some(({ weight }) => (weight.quantized?.format.kind ?? "int8") !== "int8")
+  ) {
+    notes.push(
+      "ReLoRA over 4 bits: a restart quantizes the merged weights again, and what is smaller than the " +
+        "steps between codes is lost. load_in_8bit keeps nearly all.",
+    );
+  }
   if (loaded.earlier) {
     notes.push(
       `lora_model_dir: rank, alpha, dropout and targets are those of ${config.lora_model_dir}.`,

@@ -2,9 +2,8 @@
 // losses that PEFT found there.
 
 import { attachLora, type Lora } from "../../src/adapter/lora.ts";
-import { readWeight } from "../../src/adapter/base_weight.ts";
+import { plusProduct, readWeight } from "../../src/adapter/base_weight.ts";
 import { initializeAdapter, takeOutOfBase } from "../../src/adapter/initialize.ts";
-import { lessProduct } from "../../src/adapter/loftq.ts";
 import { transposed } from "../../src/adapter/load.ts";
 import { readAdapterConfig } from "../../src/adapter/settings.ts";
 import { parseConfig } from "../../src/config/config.ts";
@@ -198,9 +197,9 @@ export async function takeOut({ memory, lora }: GoldenRun, path: string): Promis
     return bytesToF32(await entry.read(), entry.dtype);
   };
   for (const module of lora.modules) {
-    const { weight, rank, lowRank: { scale, ...names } } = module;
+    const { weight, lowRank: { scale, ...names } } = module;
     const [down, up] = [await read(names.down.name), await read(names.up.name)];
-    const rest = lessProduct(await readWeight(memory, weight), down, up, rank, scale);
+    const rest = plusProduct(await readWeight(memory, weight), down, up, -scale);
     await takeOutOfBase(memory, lora, module, { down, up, rest });
   }
   files.close();

@@ -126,41 +126,71 @@ for (const [name, keys] of Object.entries(adapters)) {
   });
 }
 
-for (const held of [{ adapter: "qlora" }, { load_in_8bit: true }]) {
-  const form = "adapter" in held ? "4" : "8";
-  Deno.test(`ReLoRA over ${form} bits goes on from a checkpoint`, sanitize, async () => {
+const lora = {
+  adapter: "lora",
+  lora_r: 4,
+  lora_alpha: 8,
+  lora_target_modules: ["q_proj", "embed_tokens"],
+  relora: true,
+  jagged_restart_steps: 2,
+  jagged_restart_warmup_steps: 1,
+};
+const projection = "model.layers.0.self_attn.q_proj.weight";
+
+// A base that Eft quantizes, and one that bitsandbytes has saved.
+const bases: [string, string, Record<string, unknown>][] = [
+  ["4", "base-llama", { adapter: "qlora" }],
+  ["8", "quant/base-bnb-int8", { load_in_8bit: true }],
+];
+for (const [bits, base, held] of bases) {
+  Deno.test(`ReLoRA over ${bits} bits goes on from a checkpoint`, sanitize, async () => {
     const folder = tinyFolder();
-    const keys = {
-      adapter: "lora",
-      lora_r: 4,
-      lora_alpha: 8,
-      lora_target_modules: ["q_proj", "embed_tokens"],
-      relora: true,
-      jagged_restart_steps: 2,
-      jagged_restart_warmup_steps: 1,
-      max_steps: 5,
-      save_steps: 3,
-      val_set_size: 0,
-      ...held,
-    };
+    for (const name of ["config.json", "model.safetensors"]) {
+      Deno.copyFileSync(`${golden}/${base}/${name}`, `${folder}/model/${name}`);
+    }
+    const keys = { ...lora, max_steps: 5, save_steps: 3, ...held };
     const events = await train(folder, { ...keys, output_dir: `${folder}/whole` });
     assert.deepEqual(only(events, "step").map((event) => event.num_lora_restarts), [0, 0, 1, 1, 2]);
+    const noted = only(events, "note").some(({ text }) => /ReLoRA over 4 bits/.test(text));
+    assert.equal(noted, bits === "4");
     const [{ planned_gpu_bytes: planned, peak_gpu_bytes: peak }] = only(events, "end");
-    console.log(`${form} bits: planned ${planned} bytes, at most ${peak}`);
+    console.log(`${bits} bits: planned ${planned} bytes, at most ${peak}`);
     assert.ok(Math.abs(planned / peak - 1) < 0.001, `planned ${planned}, allocated ${peak}`);
-    const checkpoint = `${folder}/whole/checkpoint-3`;
     await train(folder, {
       ...keys,
       output_dir: `${folder}/on`,
-      resume_from_checkpoint: checkpoint,
+      resume_from_checkpoint: `${folder}/whole/checkpoint-3`,
     });
     const file = (out: string) => Deno.readFileSync(`${folder}/${out}/model.safetensors`);
     assert.deepEqual(file("on"), file("whole"));
-    // The checkpoint holds the codes, and a model of floats that they and the adapter stand for.
-    const state = await readTensors(`${folder}/whole/model.safetensors`);
-    const name = "model.layers.0.self_attn.q_proj.weight";
-    const before = await readTensors(`${folder}/model`);
-    assert.ok(farness(state.get(name)!.values, before.get(name)!.values) > 1e-3);
+    // The result is a model of floats that differs from the base.
+    const result = await readTensors(`${folder}/whole`);
+    const before = await readTensors(`${golden}/base-llama`);
+    assert.deepEqual([...result.keys()].sort(), [...before.keys()].sort());
+    const far = farness(result.get(projection)!.values, before.get(projection)!.values);
+    assert.ok(far > 1e-2, `${far}`);
+    const config = JSON.parse(Deno.readTextFileSync(`${folder}/whole/config.json`));
+    assert.equal(config.quantization_config, undefined);
     Deno.removeSync(folder, { recursive: true });
   });
 }
+
+Deno.test("the best model of ReLoRA over 4 bits comes back, codes and all", sanitize, async () => {
+  const folder = tinyFolder();
+  const events = await train(folder, {
+    ...lora,
+    adapter: "qlora",
+    learning_rate: 0.5, // the third step, which begins with a restart, makes it worse
+    max_steps: 3,
+    val_set_size: 2,
+    eval_steps: 1,
+    save_steps: 1,
+    load_best_model_at_end: true,
+  });
+  const losses = only(events, "eval").map(({ eval_loss }) => eval_loss);
+  assert.ok(losses[2] < Math.min(losses[1], losses[3]), String(losses)); // losses[0] is of the start
+  const file = (out: string) => Deno.readFileSync(`${folder}/${out}/model.safetensors`);
+  assert.deepEqual(file("out"), file("out/checkpoint-2"));
+  assert.notDeepEqual(file("out"), file("out/checkpoint-3"));
+  Deno.removeSync(folder, { recursive: true });
+});

@@ -130,7 +130,11 @@ const works = {
     description: "LoRA+: the learning rate of adapters on embeddings.",
   },
 
-  relora: { schema: flag.default(false), description: "Merge the adapter now and then: ReLoRA." },
+  relora: {
+    schema: flag.default(false),
+    description:
+      "Merge the adapter now and then: ReLoRA. A base in 8 or 4 bits is quantized again.",
+  },
   jagged_restart_steps: {
     schema: integer(1).optional(),
     description: "Steps from one restart (of ReLoRA, of the learning rate) to the next.",
