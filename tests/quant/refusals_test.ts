@@ -108,6 +108,15 @@ Deno.test("adapters that a quantized base cannot have", async () => {
   await refused(undefined, `adapter: qlora\n${best}`, /^save_only_model: with ReLoRA/);
 });
 
+Deno.test("LoftQ of an embedding", async () => {
+  const config = parse(
+    "adapter: lora\nlora_target_modules: [embed_tokens]\npeft: {loftq_config: {loftq_bits: 4}}",
+    "tests/golden/base-llama",
+  );
+  const message = /^lora_target_modules: LoftQ is for linear layers; leave embed_tokens out/;
+  await assert.rejects(loadModel(denoHost(), config, leastLimits, 8), { message });
+});
+
 Deno.test("a checkpoint that does not fit the keys", async () => {
   const gptq = { quant_method: "gptq", bits: 4, group_size: 128 };
   const four = { quant_method: "bitsandbytes", load_in_4bit: true, bnb_4bit_quant_type: "nf4" };
