@@ -21,7 +21,7 @@ twice and a feature that it does not have are errors, all of them in one message
 const EXAMPLES = `
 Of the configurations in Axolotl's examples folder, counted on 2026-11-23 and none with a crash: at
 version 0.18.0 (commit 067b021c8, 252 YAML files, two of them for cloud services and not
-configurations) 124 are accepted, 16 are refused only for what is planned, 112 for other reasons
+configurations) 125 are accepted, 15 are refused only for what is planned, 112 for other reasons
 too; at v0.4.0 (41 files) 34 are accepted, 1 is refused only for what is planned, 6 for other
 reasons too. The keys that stand in the way most often: \`processor_type\` (29 files at 0.18.0, 0 at
 v0.4.0), \`rl\` (19, 0), \`quantize_moe_experts\` (17, 0), \`optimizer: adamw_torch_4bit\` (14, 0),

@@ -3,9 +3,10 @@
 import type { Memory } from "../gpu/program.ts";
 import { sizeOf, type Tensor } from "../graph/graph.ts";
 import { RandomStream } from "../random.ts";
-import { readWeight, writeWeight } from "./base_weight.ts";
+import { plusProduct, readWeight, writeWeight } from "./base_weight.ts";
 import { leadingQr, leadingSingular, randomizedSingular } from "./decompose.ts";
-import type { AdaptedModule, Lora } from "./lora.ts";
+import { loftqStart } from "./loftq.ts";
+import { type AdaptedModule, type Lora, startsAgain } from "./lora.ts";
 import { changesBase, type Initialization } from "./settings.ts";
 
 /** Streams of random numbers for A begin here, those for other start values there. */
@@ -16,13 +17,13 @@ const streamsOfStart = 0x4_0000;
 
 /**
  * Gives every tensor of a new adapter its start value; the base's weights must be on the device.
- * PiSSA and OLoRA take their part out of the base. The same seed gives the same values.
+ * PiSSA, OLoRA and LoftQ change the base. The same seed gives the same values.
  */
 export async function initializeAdapter(memory: Memory, lora: Lora, seed: number): Promise<void> {
   drawLowRank(memory, lora, seed);
   await prepareFrozen(memory, lora);
   for (const { base, copy } of lora.copies) {
-    memory.write(copy, floats(await readWeight(memory, base)));
+    memory.write(copy, await readWeight(memory, base));
   }
   for (const { base, rows, tokens } of lora.rows) {
     const table = await readWeight(memory, base);
@@ -31,35 +32,55 @@ export async function initializeAdapter(memory: Memory, lora: Lora, seed: number
     tokens.forEach((token, i) => values.set(table.subarray(token * C, (token + 1) * C), i * C));
     memory.write(rows, values);
   }
+  await startFromBase(memory, lora, seed);
+}
+
+/** Starts every linear layer from its weight, where the initialization does that, and changes the base. */
+export async function startFromBase(memory: Memory, lora: Lora, seed: number): Promise<void> {
   if (!changesBase(lora.settings)) return;
-  const kind = lora.settings.initialization!;
   let stream = otherStreams;
   for (const module of lora.modules) {
     const random = new RandomStream(seed, stream++);
     if (module.kind === "embedding") continue; // starts as usual, as in PEFT
     const weight = await readWeight(memory, module.weight);
-    const { rank, lowRank: { scale }, weight: { shape } } = module;
-    const { down, up } = startFromWeight(weight, shape, { rank, scale }, kind, random);
-    takeOutOfBase(memory, lora, module, weight, down, up);
+    await takeOutOfBase(memory, lora, module, startOf(module, lora, weight, random));
   }
 }
 
-/** Starts a module from A and B that are taken out of its weight, and remembers them for the export. */
-export function takeOutOfBase(
+/** Starts a module beside what is left of its weight; the export needs to know what was taken out. */
+export async function takeOutOfBase(
   memory: Memory,
   lora: Lora,
-  module: AdaptedModule,
+  { weight, lowRank: { down, up } }: AdaptedModule,
+  start: Start,
+): Promise<void> {
+  memory.write(down, start.down);
+  memory.write(up, start.up);
+  if (!startsAgain(lora)) {
+    lora.startValues.set(down.name, start.down);
+    lora.startValues.set(up.name, start.up);
+  }
+  await writeWeight(memory, weight, start.rest);
+}
+
+/** A [R, K] and B [N, R] that a module starts with, and the weight [N, K] that they stand beside. */
+export interface Start {
+  down: Float32Array<ArrayBuffer>;
+  up: Float32Array<ArrayBuffer>;
+  rest: Float32Array<ArrayBuffer>;
+}
+
+/** What a module starts with, by the values of its weight. */
+export function startOf(
+  { rank, lowRank: { scale }, weight: { shape } }: AdaptedModule,
+  { settings }: Lora,
   weight: Float32Array,
-  down: Float32Array<ArrayBuffer>,
-  up: Float32Array<ArrayBuffer>,
-): void {
-  const { lowRank } = module;
-  memory.write(lowRank.down, down);
-  memory.write(lowRank.up, up);
-  lora.startValues.set(lowRank.down.name, down);
-  lora.startValues.set(lowRank.up.name, up);
-  subtractLowRank(weight, module, down, up);
-  writeWeight(memory, module.weight, floats(weight));
+  random: RandomStream,
+): Start {
+  const kind = settings.initialization!;
+  if (kind.kind === "loftq") return loftqStart(weight, shape, rank, kind);
+  const { down, up } = startFromWeight(weight, shape, { rank, scale }, kind, random);
+  return { down, up, rest: plusProduct(weight, down, up, -scale) };
 }
 
 /** What is fixed once the base is loaded: lengths of rows (DoRA), places of tokens. */
@@ -143,24 +164,4 @@ export function startFromWeight(
     for (let n = 0; n < N; n++) up[n * rank + i] = root * left[i][n];
   }
   return { down, up };
-}
-
-/** weight −= scale·B·A, in place. */
-function subtractLowRank(
-  weight: Float32Array,
-  { rank, weight: { shape: [N, K] }, lowRank: { scale } }: AdaptedModule,
-  down: Float32Array,
-  up: Float32Array,
-): void {
-  for (let n = 0; n < N; n++) {
-    for (let k = 0; k < K; k++) {
-      let sum = 0;
-      for (let r = 0; r < rank; r++) sum += up[n * rank + r] * down[r * K + k];
-      weight[n * K + k] -= scale * sum;
-    }
-  }
-}
-
-function floats(values: Float32Array): Float32Array<ArrayBuffer> {
-  return values as Float32Array<ArrayBuffer>;
 }

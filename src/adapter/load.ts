@@ -9,8 +9,8 @@ import type { Model } from "../model/model.ts";
 import { findRows } from "../model/weights.ts";
 import { RandomStream } from "../random.ts";
 import { writeWeight } from "./base_weight.ts";
-import { prepareFrozen, startFromWeight } from "./initialize.ts";
-import { attachLora, type Lora } from "./lora.ts";
+import { prepareFrozen, startFromBase, startFromWeight } from "./initialize.ts";
+import { attachLora, type Lora, startsAgain } from "./lora.ts";
 import { checkQuantizedWeights } from "./quantized.ts";
 import { changesBase, type LoraSettings, namesOrPattern, readAdapterConfig } from "./settings.ts";
 import { adaptableModules } from "./targets.ts";
@@ -80,7 +80,10 @@ export async function openAdapter(
       );
     }
   }
-  const unconverted = changesBase(settings);
+  const modules = adaptableModules(model).filter(({ path }) => paths.has(path));
+  const again = startsAgain({ settings, modules });
+  const unconverted = changesBase(settings) && !again;
+  checkQuantizedWeights(settings, modules.map(({ weight }) => weight));
   if (settings.initialization?.kind === "pissa_niter") {
     throw new EftError(
       "model",
@@ -97,12 +100,11 @@ export async function openAdapter(
     allLinear: false,
     exclude: undefined,
     layers: undefined,
-    initialization: undefined,
+    initialization: again ? settings.initialization : undefined,
   });
-  checkQuantizedWeights(settings, lora.modules.map(({ weight }) => weight));
   const { targets } = settings;
   lora.targetModules = namesOrPattern(targets);
-  lora.settings = { ...whole, initialization: undefined };
+  lora.settings = { ...whole, initialization: lora.settings.initialization };
 
   const entryOf = (name: string) => files.tensors.get(name) ?? files.tensors.get(`${name}.weight`); // older magnitude vectors
   for (const [name, { shape }] of lora.tensors) {
@@ -134,8 +136,9 @@ export async function openAdapter(
     async load(memory) {
       for (const [name, entry] of baseEntries) {
         const tensor = model.tensors.get(name);
-        if (tensor) writeWeight(memory, tensor, bytesToF32(await entry.read(), entry.dtype));
+        if (tensor) await writeWeight(memory, tensor, bytesToF32(await entry.read(), entry.dtype));
       }
+      await startFromBase(memory, lora, 0);
       await prepareFrozen(memory, lora);
       for (const [name, tensor] of lora.tensors) memory.write(tensor, await values(name));
       files.close();

@@ -47,10 +47,21 @@ export interface Lora {
   copies: Copy[];
   /** Trained rows, and the tensor they are rows of. */
   rows: (TokenRows & { base: Tensor })[];
-  /** Start values of A and B that were taken out of the base, by name; `initializeAdapter` sets it. */
+  /** Start values of A and B that files are converted with, by name; `initializeAdapter` sets it. */
   startValues: Map<string, Float32Array>;
   /** Tables of the base that have rows for new tokens, by the names they get in the file. */
   grownTables: Map<string, Tensor>;
+}
+
+/**
+ * Whether who reads the adapter's file starts from the base again, as PEFT does, and changes it in the
+ * same way: what is left of the base is rounded, so no adapter for the whole base stands for it.
+ */
+export function startsAgain(
+  { settings, modules }: { settings: LoraSettings; modules: readonly Module[] },
+): boolean {
+  const kind = settings.initialization?.kind;
+  return kind === "loftq" || (kind === "olora" && modules.some(({ weight }) => weight.quantized));
 }
 
 /** Adds what the settings ask for to the model. Throws when a name fits nothing. */
@@ -117,6 +128,14 @@ function chooseModules(model: Model, settings: LoraSettings): Module[] {
       "config",
       `peft_use_dora: DoRA on ${whole.path} is not supported; leave ${lastName(whole.path)} out ` +
         "of lora_target_modules.",
+    );
+  }
+  if (
+    settings.initialization?.kind === "loftq" && chosen.some(({ kind }) => kind === "embedding")
+  ) {
+    throw new EftError(
+      "config",
+      "lora_target_modules: LoftQ is for linear layers; leave embed_tokens out.",
     );
   }
   return chosen;

@@ -1,26 +1,39 @@
-// What an adapter cannot do on a quantized base: all that reads or changes the base's own values.
+// What an adapter cannot do on a quantized base: what PEFT cannot either, since a form cannot be
+// written or the method asks for the values before quantizing.
 
 import type { Config } from "../config/config.ts";
 import { EftError } from "../errors.ts";
 import type { Tensor } from "../graph/graph.ts";
+import type { Source } from "../quant/checkpoint.ts";
 import { reloraSettings } from "./relora.ts";
-import { changesBase, type LoraSettings, loraSettings } from "./settings.ts";
+import { type LoraSettings, loraSettings } from "./settings.ts";
 
 /** Throws for a configuration that cannot run on a quantized base; nothing needs to be loaded. */
-export function checkQuantizedRun(config: Config): void {
-  if (reloraSettings(config)) {
+export function checkQuantizedRun(config: Config, source: Source): void {
+  const form = source === "awq" ? "AWQ" : source.startsWith("gptq") ? "GPTQ" : undefined;
+  if (reloraSettings(config) && form) {
     throw new EftError(
       "config",
-      "relora: ReLoRA merges into the base, which a quantized base cannot take; use an " +
-        "unquantized one.",
+      `relora: ReLoRA merges into the base, which a ${form} base cannot take; use ` +
+        "`adapter: qlora` on an unquantized model.",
     );
   }
-  if (config.lora_model_dir === undefined) refuse(loraSettings(config));
+  if (reloraSettings(config) && config.load_best_model_at_end && config.save_only_model) {
+    throw new EftError(
+      "config",
+      "save_only_model: with ReLoRA on a quantized base the best model cannot be brought back from " +
+        "the model alone; leave save_only_model or load_best_model_at_end out.",
+    );
+  }
+  if (config.lora_model_dir === undefined) refuse(loraSettings(config), form);
 }
 
 /** The same for the weights that an adapter is to change. */
 export function checkQuantizedWeights(settings: LoraSettings, weights: readonly Tensor[]): void {
-  if (weights.some(({ quantized }) => quantized)) refuse(settings);
+  const quantized = weights.flatMap((weight) => weight.quantized ?? []);
+  if (quantized.length === 0) return;
+  const grouped = quantized.find(({ format }) => format.kind === "grouped");
+  refuse(settings, grouped && (grouped.source === "awq" ? "AWQ" : "GPTQ"));
 }
 
 /** Throws for a module that is to be trained whole and is quantized. */
@@ -33,19 +46,33 @@ export function checkQuantizedCopy(base: Tensor, module: string): void {
   );
 }
 
-function refuse(settings: LoraSettings): void {
-  if (settings.dora) {
-    throw new EftError(
-      "config",
-      "peft_use_dora: DoRA on a quantized base is not supported; use an unquantized one, or " +
-        "leave DoRA out.",
+/** `form` is the name of one that is only read. */
+function refuse({ dora, initialization }: LoraSettings, form: "GPTQ" | "AWQ" | undefined): void {
+  const refused = (message: string) => new EftError("config", message);
+  if (dora && form) {
+    throw refused(
+      `peft_use_dora: DoRA on a ${form} base is not supported, as in PEFT; use \`adapter: qlora\` ` +
+        "on an unquantized model, or leave DoRA out.",
     );
   }
-  if (changesBase(settings)) {
-    throw new EftError(
-      "config",
-      `peft_init_lora_weights: ${settings.initialization!.kind} takes its start out of the base, ` +
-        "which a quantized base cannot give; use an unquantized one, or another start.",
-    );
+  switch (initialization?.kind) {
+    case "pissa":
+    case "pissa_niter":
+      throw refused(
+        `peft_init_lora_weights: ${initialization.kind} starts from unquantized weights, as in ` +
+          `PEFT; use ${form ? "another start" : "olora"} on this base, or an unquantized model.`,
+      );
+    case "loftq":
+      throw refused(
+        "loftq: LoftQ quantizes an unquantized model itself, as in PEFT; use `adapter: lora` " +
+          "without load_in_4bit, load_in_8bit and gptq.",
+      );
+    case "olora":
+      if (form) {
+        throw refused(
+          `peft_init_lora_weights: olora takes its start out of the base, which a ${form} base ` +
+            "cannot give; use another start, or `adapter: qlora` on an unquantized model.",
+        );
+      }
   }
 }

@@ -7,12 +7,12 @@ import { EftError } from "../errors.ts";
 import type { Memory, Program } from "../gpu/program.ts";
 import { bytesOf, sizeOf, type Tensor } from "../graph/graph.ts";
 import type { Limits } from "../graph/limits.ts";
-import { dispatchesOnly } from "../graph/plan.ts";
+import type { Plan } from "../graph/plan.ts";
 import { RandomStream } from "../random.ts";
 import type { ParameterGroup } from "../train/parameters.ts";
 import { drawLowRank } from "./initialize.ts";
-import type { Lora } from "./lora.ts";
-import { mergeDispatches } from "./merge_kernel.ts";
+import type { AdaptedModule, Lora } from "./lora.ts";
+import { mergePlan } from "./merge_kernel.ts";
 
 /** What happens to the moments of A and B at a restart. */
 export type Pruning =
@@ -90,6 +90,24 @@ export function checkRelora(config: Config, groups: readonly ParameterGroup[]): 
 
 const pruningStreams = 0x8_0000;
 
+const isQuantized = ({ weight }: AdaptedModule) => weight.quantized !== undefined;
+
+/** What merging runs. At the end only floats are merged into: codes would round away what was learned. */
+export interface ReloraPlans {
+  restart: Plan;
+  finish: Plan;
+}
+
+export function reloraPlans({ modules }: Lora, limits: Limits): ReloraPlans {
+  const floats = modules.filter((module) => !isQuantized(module));
+  return { restart: mergePlan(modules, limits), finish: mergePlan(floats, limits) };
+}
+
+/** The tensors that hold the weights which merging changes. */
+export function mergedBases({ modules }: Lora): Tensor[] {
+  return modules.flatMap(({ weight }) => weight.quantized?.parts ?? [weight]);
+}
+
 export class Relora {
   readonly settings: ReloraSettings;
   restarts = 0;
@@ -97,7 +115,7 @@ export class Relora {
   readonly #lora: Lora;
   readonly #groups: readonly Moments[];
   readonly #seed: number;
-  readonly #merge: Program;
+  readonly #merge: Record<keyof ReloraPlans, Program>;
 
   private constructor(
     memory: Memory,
@@ -105,7 +123,7 @@ export class Relora {
     groups: readonly Moments[],
     settings: ReloraSettings,
     seed: number,
-    merge: Program,
+    merge: Record<keyof ReloraPlans, Program>,
   ) {
     this.#memory = memory;
     this.#lora = lora;
@@ -115,17 +133,15 @@ export class Relora {
     this.#merge = merge;
   }
 
-  /** Throws when a weight is of a format that nothing can be merged into. */
   static async create(
     memory: Memory,
     lora: Lora,
     groups: readonly Moments[],
     settings: ReloraSettings,
-    { seed, limits }: { seed: number; limits: Limits },
+    { seed, plans }: { seed: number; plans: ReloraPlans },
   ): Promise<Relora> {
-    const dispatches = lora.modules.flatMap((module) => mergeDispatches(module, limits));
-    const [merge] = await memory.compile([dispatchesOnly("merge", dispatches)]);
-    return new Relora(memory, lora, groups, settings, seed, merge);
+    const [restart, finish] = await memory.compile([plans.restart, plans.finish]);
+    return new Relora(memory, lora, groups, settings, seed, { restart, finish });
   }
 
   /** Whether the step with this number (from 0) begins with a restart. */
@@ -140,25 +156,32 @@ export class Relora {
 
   /** What merging changes, by the names that a checkpoint gives it: weights of the base. */
   bases(): Map<string, Tensor> {
-    return new Map(this.#lora.modules.map(({ weight }) => [`base.${weight.name}`, weight]));
+    return new Map(mergedBases(this.#lora).map((tensor) => [`base.${tensor.name}`, tensor]));
   }
 
-  /** The same with what `finish` clears. */
-  mergedTensors(): Map<string, Tensor> {
-    const ups = this.#lora.modules.map(({ lowRank: { up } }) => [`value.${up.name}`, up] as const);
-    return new Map([...this.bases(), ...ups]);
+  /** What `finish` changes: weights, and the B that are cleared. */
+  finishedTensors(): Map<string, Tensor> {
+    return new Map(
+      this.#lora.modules.filter((module) => !isQuantized(module))
+        .flatMap(({ weight, lowRank: { up } }) => [
+          [`base.${weight.name}`, weight],
+          [`value.${up.name}`, up],
+        ]),
+    );
   }
 
-  /** Leaves the adapter without effect, for a base that it was merged into. */
+  /** Leaves the adapter without effect on weights of floats, which it was merged into. */
   clear(): void {
-    for (const { lowRank: { up } } of this.#lora.modules) {
+    for (const module of this.#lora.modules) {
+      if (isQuantized(module)) continue;
+      const { up } = module.lowRank;
       this.#memory.write(up, new Float32Array(sizeOf(up)));
     }
   }
 
   /** Merges, draws A anew with B zero, and prunes the moments of both. */
   async restart(): Promise<void> {
-    this.#merge.run();
+    this.#merge.restart.run();
     this.restarts++;
     drawLowRank(this.#memory, this.#lora, this.#seed, this.restarts);
     let stream = pruningStreams + this.restarts * 0x1_0000;
@@ -169,9 +192,12 @@ export class Relora {
     }
   }
 
-  /** Merges what was trained since the last restart. The adapter then adds nothing. */
+  /**
+   * Merges what was trained since the last restart. The adapter then adds nothing; but to a quantized
+   * weight, whose sum with it is written as floats instead (export/model.ts).
+   */
   finish(): void {
-    this.#merge.run();
+    this.#merge.finish.run();
     this.clear();
   }
 

@@ -5,10 +5,11 @@ import type { Config } from "../config/config.ts";
 import { EftError } from "../errors.ts";
 import { type TargetRules, wholePattern } from "./targets.ts";
 
-/** How A and B start. All but the last three leave the model as it is or add noise to it. */
+/** How A and B start. The first three leave the base as it is; see `changesBase`. */
 export type Initialization =
   | { kind: "default" | "random" | "gaussian" | "pissa" | "olora" }
-  | { kind: "pissa_niter"; iterations: number };
+  | { kind: "pissa_niter"; iterations: number }
+  | { kind: "loftq"; bits: 4 | 8; iterations: number };
 
 export interface LoraSettings {
   rank: number;
@@ -50,7 +51,10 @@ export function loraSettings(config: Config): LoraSettings {
     alphaPattern: config.lora_alpha_pattern,
     rankStabilized: config.peft_use_rslora,
     dora: config.peft_use_dora,
-    initialization: parseInitialization(config.peft_init_lora_weights),
+    initialization: parseInitialization(
+      config.peft_init_lora_weights ?? (config.peft?.loftq_config && "loftq"),
+      config.peft?.loftq_config,
+    ),
     modulesToSave: config.lora_modules_to_save,
     trainableTokens: tokensOf(config.peft_trainable_token_indices),
   };
@@ -66,29 +70,37 @@ export function scaleOf(settings: LoraSettings, rank: number, alpha: number): nu
   return alpha / (settings.rankStabilized ? Math.sqrt(rank) : rank);
 }
 
-const initializations = ["gaussian", "pissa", "pissa_niter_N", "olora"];
+const initializations = ["gaussian", "pissa", "pissa_niter_N", "olora", "loftq"];
+
+/** As PEFT and Axolotl write it. */
+interface LoftqConfig {
+  loftq_bits?: number;
+  loftq_iter?: number;
+}
 
 /** Reads init_lora_weights; undefined means PEFT's default. Throws for those that Eft lacks. */
-export function parseInitialization(value: unknown): Initialization {
+export function parseInitialization(value: unknown, loftq: LoftqConfig = {}): Initialization {
   if (value === undefined || value === null || value === true) return { kind: "default" };
   if (value === false) return { kind: "random" };
   const word = String(value).toLowerCase();
   const iterations = /^pissa_niter_(\d+)$/.exec(word)?.[1];
   if (iterations) return { kind: "pissa_niter", iterations: Number(iterations) };
   if (word === "gaussian" || word === "pissa" || word === "olora") return { kind: word };
+  if (word === "loftq") {
+    const { loftq_bits: bits = 4, loftq_iter: iterations = 1 } = loftq;
+    if (bits === 4 || bits === 8) return { kind: "loftq", bits, iterations };
+    throw new EftError("config", `loftq_bits: ${bits} is not supported; 4 and 8 are.`);
+  }
   throw new EftError(
     "config",
-    word === "loftq"
-      ? "peft_init_lora_weights: loftq starts from a 4-bit base, which is not supported yet; " +
-        "use pissa, or leave it out."
-      : `peft_init_lora_weights: ${value} is not supported; supported are ` +
-        `${initializations.join(", ")}, true and false.`,
+    `peft_init_lora_weights: ${value} is not supported; supported are ` +
+      `${initializations.join(", ")}, true and false.`,
   );
 }
 
-/** Whether the initialization takes its part out of the base weights. */
+/** Whether the initialization changes the base's weights: takes its part out, or rounds them. */
 export function changesBase({ initialization }: LoraSettings): boolean {
-  return /^(pissa|olora)/.test(initialization?.kind ?? "");
+  return /^(pissa|olora|loftq)/.test(initialization?.kind ?? "");
 }
 
 type Json = Record<string, unknown>;
@@ -133,8 +145,8 @@ export function readAdapterConfig(text: string, file: string): LoraSettings {
     alphaPattern: config.alpha_pattern as Record<string, number> | undefined,
     rankStabilized: config.use_rslora === true,
     dora: config.use_dora === true,
-    initialization: /^(pissa|olora|gaussian)/.test(String(config.init_lora_weights))
-      ? parseInitialization(config.init_lora_weights)
+    initialization: /^(pissa|olora|loftq|gaussian)/.test(String(config.init_lora_weights))
+      ? parseInitialization(config.init_lora_weights, config.loftq_config as LoftqConfig)
       : undefined,
     modulesToSave: (config.modules_to_save as string[] | null | undefined) ?? undefined,
     trainableTokens: tokensOf(
@@ -145,20 +157,22 @@ export function readAdapterConfig(text: string, file: string): LoraSettings {
 
 /**
  * The content of adapter_config.json, keys as PEFT writes them; those that only newer releases know
- * are written where they are used. `doubled`: the file holds the start values too (see export/peft.ts).
+ * are written where they are used. `doubled`: the file holds the start values too; `again`: who reads it
+ * starts from the base again (see export/peft.ts).
  */
 export function adapterConfig(
   settings: LoraSettings,
   targetModules: string[] | string,
   base: string,
-  doubled: boolean,
+  { doubled, again }: { doubled: boolean; again: boolean },
 ): string {
   const { exclude, rankStabilized = false, trainableTokens } = settings;
   const more = doubled ? 2 : 1;
   const moreAlpha = rankStabilized ? Math.sqrt(more) : more;
   const times = (patterns: Record<string, number> | undefined, factor: number) =>
     Object.fromEntries(Object.entries(patterns ?? {}).map(([key, n]) => [key, n * factor]));
-  const kind = settings.initialization?.kind ?? "default";
+  const initialization = settings.initialization ?? { kind: "default" };
+  const { kind } = initialization;
   const content = {
     alpha_pattern: times(settings.alphaPattern, moreAlpha),
     auto_mapping: null,
@@ -167,11 +181,13 @@ export function adapterConfig(
     ...(exclude ? { exclude_modules: namesOrPattern(exclude) } : {}),
     fan_in_fan_out: false,
     inference_mode: true,
-    init_lora_weights: kind === "gaussian" ? "gaussian" : kind !== "random",
+    init_lora_weights: kind === "gaussian" || again ? kind : kind !== "random",
     layer_replication: null,
     layers_pattern: settings.layersPattern ?? null,
     layers_to_transform: settings.layers ?? null,
-    loftq_config: {},
+    loftq_config: initialization.kind === "loftq"
+      ? { loftq_bits: initialization.bits, loftq_iter: initialization.iterations }
+      : {},
     lora_alpha: settings.alpha * moreAlpha,
     lora_dropout: settings.dropout,
     megatron_config: null,

@@ -60,10 +60,8 @@ export async function mergeLora(host: Host, args: Arguments, terminal: Terminal)
       mergedTensors(model, files!, adapter, storedDtype),
     );
     const tokenizer = await configuredTokenizer(host, config);
-    const rewritten = (name: string, text: string) => {
-      const described = tokenizer.rewritten.get(name) ?? describe(name, text, model);
-      return quantized && name === "config.json" ? withoutQuantization(described) : described;
-    };
+    const rewritten = (name: string, text: string) =>
+      tokenizer.rewritten.get(name) ?? describe(name, text, model);
     const names = ["config.json", "generation_config.json"].map((name) => `${folder}/${name}`);
     for (const path of [...names, ...tokenizer.files]) {
       if (await host.kind(path) !== "file") continue;
@@ -86,12 +84,6 @@ export async function mergeLora(host: Host, args: Arguments, terminal: Terminal)
     );
   }
   terminal.event({ event: "end", output_dir: target, ...losses });
-}
-
-/** The merged weights are ordinary ones. */
-function withoutQuantization(text: string): string {
-  const { quantization_config: _, ...settings } = JSON.parse(text);
-  return JSON.stringify(settings, null, 2) + "\n";
 }
 
 /** Batches that the losses are measured on, at most. */

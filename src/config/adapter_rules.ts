@@ -27,13 +27,13 @@ export function checkAdapter(config: Parsed, report: Report): void {
     report("peft_layers_pattern", "`peft_layers_pattern` needs `peft_layers_to_transform`.");
   }
   const start = initialization(config, report);
-  const takesPart = start === "pissa" || start === "pissa_niter" || start === "olora";
+  const takesPart = ["pissa", "pissa_niter", "olora", "loftq"].includes(start ?? "");
   const patterns = [config.lora_rank_pattern, config.lora_alpha_pattern]
     .some((each) => Object.keys(each ?? {}).length > 0);
   if (takesPart && config.peft_use_dora) {
-    report("peft_use_dora", `DoRA cannot start with \`peft_init_lora_weights: ${start}\`.`);
+    report("peft_use_dora", `DoRA cannot start with ${start}; leave one of them out.`);
   }
-  if (takesPart && config.peft_use_rslora && patterns) {
+  if (takesPart && start !== "loftq" && config.peft_use_rslora && patterns) {
     report(
       "peft_init_lora_weights",
       "rsLoRA with rank or alpha patterns cannot be saved for the whole base; use another start.",
@@ -43,8 +43,23 @@ export function checkAdapter(config: Parsed, report: Report): void {
 }
 
 function initialization(config: Parsed, report: Report): string | undefined {
+  const loftq = config.peft?.loftq_config;
+  const named = config.peft_init_lora_weights;
+  if (loftq && named !== undefined && named !== "loftq") {
+    report(
+      "peft_init_lora_weights",
+      `\`peft_init_lora_weights: ${named}\` and \`peft.loftq_config\` are two ways to start; keep one.`,
+    );
+    return undefined;
+  }
+  if (!loftq && named === "loftq") {
+    report(
+      "peft_init_lora_weights",
+      "`peft_init_lora_weights: loftq` needs `peft: {loftq_config: {loftq_bits: 4}}`.",
+    );
+  }
   try {
-    return parseInitialization(config.peft_init_lora_weights).kind;
+    return parseInitialization(loftq ? "loftq" : named, loftq).kind;
   } catch (error) {
     if (!(error instanceof EftError)) throw error;
     report("peft_init_lora_weights", error.message);
@@ -64,7 +79,8 @@ function checkRelora(config: Parsed, takesPart: boolean, report: Report): void {
   if (relora && (config.peft_use_dora || takesPart)) {
     report(
       config.peft_use_dora ? "peft_use_dora" : "peft_init_lora_weights",
-      "ReLoRA merges plain LoRA (gaussian and rsLoRA too); DoRA, PiSSA and OLoRA do not go with it.",
+      "ReLoRA merges plain LoRA (gaussian and rsLoRA too); DoRA, PiSSA, OLoRA and LoftQ do not go " +
+        "with it.",
     );
   }
 }

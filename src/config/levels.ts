@@ -1,6 +1,7 @@
 // What is known about the names at each level of the file: the top, an entry of `datasets`, ...
 import type { Path } from "./document.ts";
 import { KEYS, OTHER_KEYS } from "./keys.ts";
+import { LOFTQ_KEYS, PEFT_KEYS } from "./keys/adapter.ts";
 import {
   DATASET_KEYS,
   OWN_FORMAT_KEYS,
@@ -57,11 +58,13 @@ const DATASET: Level = {
 const PRETRAINING: Level = { ...NOTHING, keys: PRETRAINING_KEYS, aliases: PRETRAINING_ALIASES };
 const OWN_FORMAT: Level = { ...NOTHING, keys: OWN_FORMAT_KEYS };
 
-/** Mappings with keys of their own. */
+/** Mappings with keys of their own, by their dotted names. */
 const MAPPINGS = new Map<unknown, Level>([
   ["special_tokens", { ...NOTHING, keys: SPECIAL_TOKEN_KEYS, others: below("special_tokens") }],
   ["bnb_config_kwargs", { ...NOTHING, keys: BNB_KEYS, others: below("bnb_config_kwargs") }],
   ["gradient_checkpointing_kwargs", { ...NOTHING, keys: CHECKPOINTING_KEYS }],
+  ["peft", { ...NOTHING, keys: PEFT_KEYS }],
+  ["peft.loftq_config", { ...NOTHING, keys: LOFTQ_KEYS }],
 ]);
 /** Lists of such mappings. */
 const LISTS = new Map<unknown, Level>([
@@ -77,6 +80,6 @@ export function levelAt(path: Path): Level | undefined {
   if (path.length === 0) return TOP;
   if (path.length === 1) return MAPPINGS.get(first);
   const entry = typeof second === "number" ? LISTS.get(first) : undefined;
-  if (path.length === 2) return entry;
+  if (path.length === 2) return entry ?? MAPPINGS.get(path.join("."));
   return entry === DATASET && path.length === 3 && third === "type" ? OWN_FORMAT : undefined;
 }

@@ -41,8 +41,15 @@ const LEVELS: { group: string; title: string; name: string; at: Path }[] = [
   ...[
     ["Model, tokenizer, precision", "special_tokens"],
     ["Model, tokenizer, precision", "bnb_config_kwargs"],
+    ["Adapters, and what is trained", "peft"],
+    ["Adapters, and what is trained", "peft.loftq_config"],
     ["Training", "gradient_checkpointing_kwargs"],
-  ].map(([group, name]) => ({ group: group!, title: `\`${name}\``, name: name!, at: [name!] })),
+  ].map(([group, name]) => ({
+    group: group!,
+    title: `\`${name}\``,
+    name: name!,
+    at: name!.split("."),
+  })),
   {
     group: "Optimizer, learning rate",
     title: "Entries of `lr_groups`",

@@ -3,12 +3,14 @@
 // quantized, W is what its codes stand for, since that is what the adapter was trained on.
 
 import type { OpenedAdapter } from "../adapter/load.ts";
-import type { AdaptedModule } from "../adapter/lora.ts";
+import { startOf } from "../adapter/initialize.ts";
+import { type AdaptedModule, type Lora, startsAgain } from "../adapter/lora.ts";
 import { bytesToF32, type Dtype, f32ToBytes } from "../files/dtype.ts";
 import type { SafetensorsSet, TensorEntry, TensorToWrite } from "../files/safetensors.ts";
 import type { Model } from "../model/model.ts";
 import { findRows, isSaved } from "../model/weights.ts";
-import { heldValues } from "../quant/dense.ts";
+import { heldValues, roundTrip } from "../quant/dense.ts";
+import { RandomStream } from "../random.ts";
 
 /** Elements of a weight that are merged at once. */
 const pieceElements = 2 ** 21;
@@ -61,15 +63,23 @@ export function mergedTensors(
         },
       };
     }
+    const module = modules.get(name);
+    const values = async () =>
+      quantized
+        ? await heldValues(base, tensor.name, tensor)
+        : bytesToF32(await entry!.read(), entry!.dtype);
+    const whole = quantized ? values : undefined;
+    const read = module && startsAgain(lora)
+      ? async () => started(lora, module, await values())
+      : whole;
     const matrix: BaseMatrix = {
       shape,
       dtype,
       rows: () =>
-        quantized
-          ? rowsInPieces(shape, heldPart(() => heldValues(base, tensor.name, tensor), shape[1]))
+        read
+          ? rowsInPieces(shape, heldPart(read, shape[1]))
           : rowsInPieces(entry!.shape, storedPart(entry!)),
     };
-    const module = modules.get(name);
     if (module) return { ...written, data: () => mergedPieces(matrix, module, adapter) };
     const rows = lora.rows.find(({ base }) => base.name === name);
     if (rows) {
@@ -78,6 +88,15 @@ export function mergedTensors(
     }
     return { ...written, data: () => quantized ? plainPieces(matrix) : pieces(entry!) };
   });
+}
+
+/** What a module that starts from its weight leaves of it, as it was held in training. */
+function started(lora: Lora, module: AdaptedModule, values: Float32Array): Float32Array {
+  const { quantized, shape, dtype } = module.weight;
+  const { rest } = startOf(module, lora, values, new RandomStream(0, 0));
+  if (quantized) return roundTrip(rest, shape[0], quantized.format);
+  const held = dtype === "bf16" ? "BF16" : dtype === "f16" ? "F16" : "F32";
+  return bytesToF32(f32ToBytes(rest, held), held);
 }
 
 async function* pieces(entry: TensorEntry): AsyncGenerator<Uint8Array> {

@@ -1,6 +1,9 @@
 // A whole model in Hugging Face layout: config.json and safetensors, in the dtype it came in.
 
+import { plusProduct, readWeight } from "../adapter/base_weight.ts";
+import type { AdaptedModule } from "../adapter/lora.ts";
 import type { Config } from "../config/config.ts";
+import { f32ToBytes } from "../files/dtype.ts";
 import { writeSafetensors } from "../files/safetensors.ts";
 import type { Memory } from "../gpu/program.ts";
 import type { Tensor } from "../graph/graph.ts";
@@ -17,18 +20,31 @@ export async function writeModel(
   host: Host,
   folder: string,
   memory: Memory,
-  { model, folder: source, storedDtype }: LoadedModel,
+  { model, folder: source, storedDtype, lora }: LoadedModel,
   config: Config,
 ): Promise<void> {
   const dtype = config.float32 ? "F32" : storedDtype;
+  const written = [...writtenTensors(model)];
   const tensors = deviceTensors(
     memory,
-    [...writtenTensors(model)].map(([name, tensor]) => ({
+    written.filter(([, tensor]) => !tensor.quantized).map(([name, tensor]) => ({
       name,
       tensor,
       dtype: tensor.dtype === "f32" ? dtype : storedDtype,
     })),
   );
+  for (const [name, tensor] of written) {
+    if (!tensor.quantized) continue;
+    const module = lora?.modules.find(({ weight }) => weight === tensor);
+    tensors.push({
+      name,
+      dtype,
+      shape: [...tensor.shape],
+      async *data() {
+        yield f32ToBytes(await mergedValues(memory, tensor, module), dtype);
+      },
+    });
+  }
   await writeSafetensors(host, `${folder}/model.safetensors`, tensors);
   for (const name of descriptions) {
     const path = `${source}/${name}`;
@@ -36,6 +52,19 @@ export async function writeModel(
       await host.write(`${folder}/${name}`, describe(name, await host.readText(path), model));
     }
   }
+}
+
+/** What a quantized weight stands for, with what its module's adapter adds (ReLoRA). */
+export async function mergedValues(
+  memory: Memory,
+  weight: Tensor,
+  module: AdaptedModule | undefined,
+): Promise<Float32Array> {
+  const values = await readWeight(memory, weight);
+  if (!module) return values;
+  const { down, up, scale } = module.lowRank;
+  const [a, b] = [await readWeight(memory, down), await readWeight(memory, up)];
+  return plusProduct(values, a, b, scale);
 }
 
 /** The tensors of a whole model's file: trained copies in the place of what they are copies of. */
@@ -55,6 +84,7 @@ export function describe(name: string, text: string, model: Model): string {
   if (description.vocab_size !== model.shape.vocabulary) {
     changes.vocab_size = model.shape.vocabulary;
   }
-  if (Object.keys(changes).length === 0) return text;
-  return JSON.stringify({ ...description, ...changes }, null, 2) + "\n";
+  const { quantization_config: quantized, ...rest } = description; // what is written is not
+  if (Object.keys(changes).length === 0 && quantized === undefined) return text;
+  return JSON.stringify({ ...rest, ...changes }, null, 2) + "\n";
 }

@@ -1,10 +1,11 @@
 // A LoRA adapter in the two files that PEFT writes: adapter_config.json, adapter_model.safetensors.
 // PiSSA and OLoRA train on a base without the part they start from. Their files are converted, as
 // PEFT documents it, to an ordinary adapter of twice the rank for the whole base: A' = [A; A0] and
-// B' = [B, −B0] give B·A − B0·A0.
+// B' = [B, −B0] give B·A − B0·A0. Where the base was rounded for them (OLoRA on a quantized one,
+// LoftQ), their files say how they started, and a reader starts from the base again.
 
 import { besideNegative, stacked, transposed } from "../adapter/load.ts";
-import type { Lora } from "../adapter/lora.ts";
+import { type Lora, startsAgain } from "../adapter/lora.ts";
 import { adapterConfig } from "../adapter/settings.ts";
 import type { Config } from "../config/config.ts";
 import { type TensorToWrite, writeSafetensors } from "../files/safetensors.ts";
@@ -34,7 +35,10 @@ export async function writeAdapter(
   const { settings, targetModules, startValues } = lora;
   await host.write(
     `${folder}/adapter_config.json`,
-    adapterConfig(settings, targetModules, config.base_model, startValues.size > 0),
+    adapterConfig(settings, targetModules, config.base_model, {
+      doubled: startValues.size > 0,
+      again: startsAgain(lora),
+    }),
   );
 }
 

@@ -78,7 +78,7 @@ export async function writeCheckpoint(
   trainer.hold("use");
   await writeModelFiles(host, folder, trainer);
   trainer.hold("train");
-  if (relora) await loadTensors(host, tensorsPath, relora.mergedTensors(), memory);
+  if (relora) await loadTensors(host, tensorsPath, relora.finishedTensors(), memory);
   for (const [name, text] of Object.entries(texts)) await host.write(`${folder}/${name}`, text);
   if (onlyModel) {
     if (relora) await host.remove(tensorsPath);

@@ -42,6 +42,7 @@ const fixed: (keyof Config)[] = [
   "lora_modules_to_save",
   "peft_use_dora",
   "peft_init_lora_weights",
+  "peft",
   "peft_trainable_token_indices",
   "relora",
   "relora_steps",

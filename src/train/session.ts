@@ -4,7 +4,13 @@
 import { checkNewTokens, embeddingRows } from "../adapter/new_tokens.ts";
 import { openAdapter, type OpenedAdapter } from "../adapter/load.ts";
 import { checkQuantizedRun } from "../adapter/quantized.ts";
-import { checkRelora, reloraSettings } from "../adapter/relora.ts";
+import {
+  checkRelora,
+  mergedBases,
+  type ReloraPlans,
+  reloraPlans,
+  reloraSettings,
+} from "../adapter/relora.ts";
 import { attachLora, type Lora, loraSettings } from "../adapter/lora.ts";
 import type { Config } from "../config/config.ts";
 import { Batches } from "../data/batches.ts";
@@ -13,6 +19,7 @@ import { batchOptions, type Prepared, prepareData } from "../data/prepare.ts";
 import { configuredTokenizer, type Tokenizer } from "../data/tokenizer.ts";
 import { EftError } from "../errors.ts";
 import { readbackBytes } from "../export/device_tensor.ts";
+import { writtenTensors } from "../export/model.ts";
 import { openSafetensors, type SafetensorsSet } from "../files/safetensors.ts";
 import { sizeOf, type Tensor } from "../graph/graph.ts";
 import type { Limits } from "../graph/limits.ts";
@@ -80,6 +87,8 @@ export interface Session {
   update: Plan;
   /** For an optimizer that trains at other weights than the ones to use. */
   exchanges?: Record<Weights, Plan>;
+  /** ReLoRA's. */
+  merges?: ReloraPlans;
   totalSteps: number;
   memory: MemoryReport;
   limits: Limits;
@@ -114,7 +123,9 @@ export async function loadModel(
     );
   }
   const quantization = await readBaseQuantization(host, folder, config, purpose);
-  if (quantization && purpose === "train" && config.adapter) checkQuantizedRun(config);
+  if (quantization && purpose === "train" && config.adapter) {
+    checkQuantizedRun(config, quantization.source);
+  }
   const full = purpose === "train" && !config.adapter;
   const unfrozen = full && config.unfrozen_parameters
     ? new Unfrozen(config.unfrozen_parameters)
@@ -286,11 +297,21 @@ async function buildSession(
   const exchanges = groups.some(({ optimizer }) => optimizer.exchange)
     ? { train: exchange("train"), use: exchange("use") }
     : undefined;
+  const merged = reloraSettings(config) && lora;
+  const merges = merged && reloraPlans(merged, limits);
+  const kept = [...runTensors(trained, groups).values(), state.statistics];
+  // ReLoRA keeps what it has merged into, and writes a whole model.
+  const whole = merged ? [...writtenTensors(model).values()].filter((t) => !t.quantized) : [];
+  const readback = Math.max(
+    readbackBytes(merged ? [...kept, ...mergedBases(merged)] : kept),
+    readbackBytes(whole),
+  );
   const memory = memoryReport([
     ...[...microSteps.values(), ...evaluations.values()].map((batch) => batch.plan),
     update,
     ...Object.values(exchanges ?? {}),
-  ], readbackBytes([...runTensors(trained, groups).values(), state.statistics]));
+    ...Object.values(merges ?? {}),
+  ], readback);
   const notes: string[] = [];
   const { lisa_n_layers: active, lisa_step_interval: interval } = config;
   if (active !== undefined && active > model.blocks.length) {
@@ -314,6 +335,15 @@ async function buildSession(
     const list = tokenizer.added.map(({ id, content }) => `${content} (${id})`).join(", ");
     notes.push(`New tokens: ${list}. The model now embeds ${model.shape.vocabulary}.`);
   }
+  if (
+    merged &&
+    merged.modules.some(({ weight }) => (weight.quantized?.format.kind ?? "int8") !== "int8")
+  ) {
+    notes.push(
+      "ReLoRA over 4 bits: a restart quantizes the merged weights again, and what is smaller than the " +
+        "steps between codes is lost. load_in_8bit keeps nearly all.",
+    );
+  }
   if (loaded.earlier) {
     notes.push(
       `lora_model_dir: rank, alpha, dropout and targets are those of ${config.lora_model_dir}.`,
@@ -334,6 +364,7 @@ async function buildSession(
     evaluations,
     update,
     exchanges,
+    merges,
     totalSteps,
     memory,
     limits,

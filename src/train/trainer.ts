@@ -93,7 +93,7 @@ export class Trainer {
     if (lora && relora) {
       trainer.relora = await Relora.create(memory, lora, session.groups, relora, {
         seed: config.seed,
-        limits: session.limits,
+        plans: session.merges!,
       });
     }
     memory.clear(session.state.statistics);

@@ -7,6 +7,8 @@ import {
   randomizedSingular,
   type Singular,
 } from "../../src/adapter/decompose.ts";
+import { plusProduct } from "../../src/adapter/base_weight.ts";
+import { loftqStart } from "../../src/adapter/loftq.ts";
 import { RandomStream } from "../../src/random.ts";
 
 const random = new RandomStream(5, 6);
@@ -74,4 +76,22 @@ Deno.test("random directions find the largest singular values where they stand o
   const found = randomizedSingular(W, m, n, r, 8, new RandomStream(1, 2));
   assert.ok(defect(W, m, n, found) < 1e-3);
   found.values.forEach((value, i) => assert.ok(Math.abs(value - 2 ** -i) < 1e-5));
+});
+
+Deno.test("LoftQ of a wide weight takes in all that its rank can hold", () => {
+  const [N, K, R] = [520, 528, 6];
+  const draws = new RandomStream(7, 7);
+  const weight = Float32Array.from({ length: N * K }, () => draws.normal());
+  const { down, up, rest } = loftqStart(weight, [N, K], R, { bits: 4, iterations: 1 });
+  const missing = weight.map((value, i) => value - rest[i]);
+  const energy = (values: ArrayLike<number>) => {
+    let sum = 0;
+    for (let i = 0; i < values.length; i++) sum += values[i] ** 2;
+    return sum;
+  };
+  const taken = energy(missing) - energy(plusProduct(missing, down, up, -1));
+  const { values } = randomizedSingular(missing, N, K, R, 300, new RandomStream(8, 8));
+  const most = energy(values);
+  console.log(`takes ${(taken / most).toFixed(4)} of the most that ${R} directions hold`);
+  assert.ok(taken > 0.95 * most && taken < 1.0001 * most);
 });

@@ -2,23 +2,24 @@
 // losses that PEFT found there.
 
 import { attachLora, type Lora } from "../../src/adapter/lora.ts";
-import { readWeight } from "../../src/adapter/base_weight.ts";
+import { plusProduct, readWeight } from "../../src/adapter/base_weight.ts";
 import { initializeAdapter, takeOutOfBase } from "../../src/adapter/initialize.ts";
 import { transposed } from "../../src/adapter/load.ts";
 import { readAdapterConfig } from "../../src/adapter/settings.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { bytesToF32 } from "../../src/files/dtype.ts";
 import { openSafetensors } from "../../src/files/safetensors.ts";
 import { Memory } from "../../src/gpu/program.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { packStep, statisticsTensor, stepTensor } from "../../src/graph/step_scalars.ts";
-import { readModelShape } from "../../src/model/architecture.ts";
 import { batchInputs } from "../../src/model/forward.ts";
-import { declareModel, type Model } from "../../src/model/model.ts";
+import type { Model } from "../../src/model/model.ts";
 import { loadWeights } from "../../src/model/weights.ts";
 import { microStepGraph, updateGraph } from "../../src/train/graphs.ts";
 import { decays, groupParameters, type ParameterGroup } from "../../src/train/parameters.ts";
 import { adamw } from "../../src/train/optimizers/adamw.ts";
 import { scalarsTensor, UpdateScalars } from "../../src/train/optimizers/scalars.ts";
+import { loadModel } from "../../src/train/session.ts";
 import { sortByToken } from "../../src/train/trainer.ts";
 import { testDevice } from "../device.ts";
 import { host } from "../model/logits.ts";
@@ -48,20 +49,36 @@ export interface GoldenRun {
   statistics(): Promise<{ losses: number[]; norms: number[] }>;
 }
 
-/** The base with the adapter of `adapters/NAME/initial` as Eft starts it, A and B not yet loaded. */
-export async function goldenRun(name: string): Promise<GoldenRun> {
-  const folder = `${golden}/adapters/${name}`;
+/**
+ * The base, held as `keys` say, with the adapter of `FOLDER/initial` as Eft starts it; A and B are not
+ * yet loaded.
+ */
+export async function goldenRun(folder: string, keys = "float32: true"): Promise<GoldenRun> {
   const expected = json<Expected>(`${folder}/losses.json`);
   const { micro_batches: batches } = json<{
     micro_batches: { input_ids: number[][]; labels: number[][] }[];
   }>(`${golden}/run-${expected.base}-lora/batches.json`);
   const device = await testDevice();
   const memory = new Memory(device);
-  const baseFolder = `${golden}/base-${expected.base}`;
-  const shape = readModelShape(await host.readText(`${baseFolder}/config.json`), "config.json");
+  const { config } = parseConfig(
+    `base_model: ${golden}/base-${expected.base}
+datasets: [{path: none, type: alpaca}]
+learning_rate: 1
+lora_r: 4
+lora_alpha: 8
+lora_target_linear: true
+${keys}`,
+    "test.yml",
+  );
   const rows = batches[0].input_ids.length;
   const length = batches[0].input_ids[0].length;
-  const model = declareModel(shape, 128, () => ({ dtype: "f32", trained: false }));
+  const { model, files } = await loadModel(
+    host,
+    { ...config, adapter: undefined },
+    device.limits,
+    128,
+    "infer",
+  );
   const configFile = `${folder}/initial/adapter_config.json`;
   const lora = attachLora(model, readAdapterConfig(await host.readText(configFile), configFile));
   const optimizer = adamw({
@@ -86,9 +103,8 @@ export async function goldenRun(name: string): Promise<GoldenRun> {
     plan("micro", graph, device.limits),
     plan("update", updating, device.limits),
   ]);
-  const base = await openSafetensors(host, baseFolder);
-  await loadWeights(memory, model, base);
-  base.close();
+  await loadWeights(memory, model, files!);
+  files!.close();
   if (lora.settings.initialization?.kind === "pissa_niter") {
     lora.settings = { ...lora.settings, initialization: undefined }; // starts where PEFT's draws led
   }
@@ -181,9 +197,28 @@ export async function takeOut({ memory, lora }: GoldenRun, path: string): Promis
     return bytesToF32(await entry.read(), entry.dtype);
   };
   for (const module of lora.modules) {
-    const { weight, lowRank: { down, up } } = module;
-    const values = await readWeight(memory, weight);
-    takeOutOfBase(memory, lora, module, values, await read(down.name), await read(up.name));
+    const { weight, lowRank: { scale, ...names } } = module;
+    const [down, up] = [await read(names.down.name), await read(names.up.name)];
+    const rest = plusProduct(await readWeight(memory, weight), down, up, -scale);
+    await takeOutOfBase(memory, lora, module, { down, up, rest });
   }
   files.close();
+}
+
+/** B·A of two tensors of a file. */
+export function productOf(
+  tensors: ReadonlyMap<string, { shape: number[]; values: Float32Array }>,
+  down: string,
+  up: string,
+): Float64Array {
+  const [a, b] = [tensors.get(down)!, tensors.get(up)!];
+  const [R, K] = a.shape;
+  const N = b.shape[0];
+  const whole = new Float64Array(N * K);
+  for (let n = 0; n < N; n++) {
+    for (let r = 0; r < R; r++) {
+      for (let k = 0; k < K; k++) whole[n * K + k] += b.values[n * R + r] * a.values[r * K + k];
+    }
+  }
+  return whole;
 }

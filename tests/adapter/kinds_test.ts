@@ -18,6 +18,7 @@ import {
   goldenRun,
   json,
   loadTensors,
+  productOf,
   takeOut,
   worstOf,
 } from "./golden_run.ts";
@@ -34,7 +35,7 @@ for (const name of kinds) {
   Deno.test(`PEFT and Eft agree on ${name}`, sanitize, async () => {
     const folder = `${golden}/adapters/${name}`;
     const expected = json<Expected>(`${folder}/losses.json`);
-    const run = await goldenRun(name);
+    const run = await goldenRun(folder);
     const start = await readTensors(`${folder}/initial/adapter_model.safetensors`);
     const subtracts = /^(pissa|olora)/.test(name);
     if (name === "pissa-niter") {
@@ -65,9 +66,9 @@ for (const name of kinds) {
       if (subtracts) {
         if (!key.includes(".lora_A.")) continue;
         const partner = key.replace(".lora_A.", ".lora_B.");
-        const wanted = product(peft, key, partner);
-        product(start, key, partner).forEach((value, i) => wanted[i] -= value);
-        worstTensor = Math.max(worstTensor, farness(product(ours, key, partner), wanted));
+        const wanted = productOf(peft, key, partner);
+        productOf(start, key, partner).forEach((value, i) => wanted[i] -= value);
+        worstTensor = Math.max(worstTensor, farness(productOf(ours, key, partner), wanted));
       } else {
         assert.deepEqual(ours.get(key)!.shape, shape, key);
         worstTensor = Math.max(worstTensor, farness(ours.get(key)!.values, values));
@@ -108,24 +109,6 @@ for (const name of kinds) {
 
 const text = (figures: Record<string, number>) =>
   Object.entries(figures).map(([key, value]) => `${key} ${value.toExponential(1)}`).join(", ");
-
-/** B·A of two tensors of a file. */
-function product(
-  tensors: Awaited<ReturnType<typeof readTensors>>,
-  down: string,
-  up: string,
-): Float64Array {
-  const [a, b] = [tensors.get(down)!, tensors.get(up)!];
-  const [R, K] = a.shape;
-  const N = b.shape[0];
-  const whole = new Float64Array(N * K);
-  for (let n = 0; n < N; n++) {
-    for (let r = 0; r < R; r++) {
-      for (let k = 0; k < K; k++) whole[n * K + k] += b.values[n * R + r] * a.values[r * K + k];
-    }
-  }
-  return whole;
-}
 
 async function merge(base: string, adapter: string, folder: string) {
   const config = await host.readText(`${base}/config.json`);

@@ -2,12 +2,17 @@
 // merged weights; and the pruning of moments.
 
 import assert from "node:assert/strict";
-import { pruneRandomly, pruneSmallest, Relora, restartFactor } from "../../src/adapter/relora.ts";
+import {
+  pruneRandomly,
+  pruneSmallest,
+  Relora,
+  reloraPlans,
+  restartFactor,
+} from "../../src/adapter/relora.ts";
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "../../src/files/dtype.ts";
 import { Memory } from "../../src/gpu/program.ts";
-import { dispatchesOnly } from "../../src/graph/plan.ts";
 import { tensor } from "../../src/graph/graph.ts";
-import { mergeDispatches } from "../../src/adapter/merge_kernel.ts";
+import { mergePlan } from "../../src/adapter/merge_kernel.ts";
 import { readWeight, writeWeight } from "../../src/adapter/base_weight.ts";
 import { RandomStream } from "../../src/random.ts";
 import { testDevice } from "../device.ts";
@@ -28,7 +33,7 @@ for (const name of ["relora", "relora-zero"]) {
     const expected = json<Expected & { restart: number; warmup: number }>(
       `${folder}/losses.json`,
     );
-    const run = await goldenRun(name);
+    const run = await goldenRun(folder);
     await loadTensors(run, `${folder}/initial/adapter_model.safetensors`);
     const zero = name === "relora-zero";
     const relora = await Relora.create(
@@ -39,7 +44,7 @@ for (const name of ["relora", "relora-zero"]) {
         every: expected.restart,
         pruning: zero ? { method: "zero" } : { method: "magnitude", ratio: 0.9 },
       },
-      { seed: 1, limits: (await testDevice()).limits },
+      { seed: 1, plans: reloraPlans(run.lora, (await testDevice()).limits) },
     );
     await run.train(async (step) => {
       if (!relora.isDue(step)) return;
@@ -89,7 +94,7 @@ for (const dtype of ["f32", "bf16", "f16"] as const) {
       const up = tensor("up", [N, R], "f32", "trained");
       const memory = new Memory(await testDevice());
       const [w, a, b] = [normal(N * K), normal(K * R), normal(N * R)];
-      writeWeight(memory, weight, w);
+      await writeWeight(memory, weight, w);
       memory.write(down, a);
       memory.write(up, b);
       const module = {
@@ -99,8 +104,7 @@ for (const dtype of ["f32", "bf16", "f16"] as const) {
         rank: R,
         lowRank: { down, up, scale: 0.5, dropout: 0, index: 0 },
       };
-      const dispatches = mergeDispatches(module, memory.device.limits);
-      const [program] = await memory.compile([dispatchesOnly("merge", dispatches)]);
+      const [program] = await memory.compile([mergePlan([module], memory.device.limits)]);
       program.run();
       const found = await readWeight(memory, weight);
       memory.destroy();

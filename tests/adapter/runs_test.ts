@@ -82,6 +82,46 @@ for (const [name, keys] of Object.entries(methods)) {
   });
 }
 
+const onRoundedBases: Record<string, Record<string, unknown>> = {
+  "DoRA over NF4": { ...lora, adapter: "qlora", peft_use_dora: true, lora_dropout: 0.1 },
+  "OLoRA over NF4": { ...lora, adapter: "qlora", peft_init_lora_weights: "olora" },
+  "OLoRA over 8 bits": { ...lora, load_in_8bit: true, peft_init_lora_weights: "olora" },
+  "LoftQ": { ...lora, peft: { loftq_config: { loftq_bits: 4 } } },
+};
+
+for (const [name, keys] of Object.entries(onRoundedBases)) {
+  Deno.test(`a run of ${name} can be gone on from, read and merged`, sanitize, async () => {
+    const folder = tinyFolder();
+    const events = await train(folder, { ...keys, save_steps: 2 });
+    const losses = only(events, "step").map(({ loss }) => loss);
+    assert.ok(losses.every(Number.isFinite) && losses.at(-1)! < losses[0], String(losses));
+    const [{ planned_gpu_bytes: planned, peak_gpu_bytes: peak }] = only(events, "end");
+    const adapter = (out: string) =>
+      Deno.readFileSync(`${folder}/${out}/adapter_model.safetensors`);
+    const wanted = adapter("out");
+    const resumed = { resume_from_checkpoint: `${folder}/out/checkpoint-2` };
+    await train(folder, { ...keys, ...resumed, output_dir: `${folder}/on` });
+    assert.deepEqual(adapter("on"), wanted);
+    const adapted = await answer(folder, keys);
+    const merged = await mergedAnswer(folder, keys);
+    console.log(
+      `${name}: merged ${distance(merged.logits, adapted.logits).toExponential(1)} from the ` +
+        `adapter, planned ${planned} bytes, at most ${peak}`,
+    );
+    assert.ok(distance(merged.logits, adapted.logits) < 1e-4);
+    assert.deepEqual(merged.tokens, adapted.tokens);
+    assert.ok(Math.abs(planned / peak - 1) < 0.02, `planned ${planned}, allocated ${peak}`);
+
+    // Going on from the adapter starts from the base again and changes nothing by itself.
+    const onwards = { ...keys, lora_model_dir: `${folder}/out`, learning_rate: 0, max_steps: 1 };
+    await train(folder, { ...onwards, output_dir: `${folder}/same` });
+    assert.deepEqual(adapter("same"), wanted);
+    const again = await answer(folder, { ...keys, output_dir: `${folder}/same` });
+    assert.equal(distance(again.logits, adapted.logits), 0);
+    Deno.removeSync(folder, { recursive: true });
+  });
+}
+
 Deno.test("training goes on from an adapter", sanitize, async () => {
   const folder = tinyFolder();
   const plain = { ...lora, lora_target_linear: false, lora_target_modules: ["q_proj", "v_proj"] };

@@ -452,6 +452,15 @@ Deno.test("adapters, their starts, and ReLoRA", () => {
     [`${lora}peft_layers_pattern: layers`, /needs `peft_layers_to_transform`/],
     [`${lora}peft_init_lora_weights: eva`, /^c\.yml:10:1: /],
     [`${lora}peft_init_lora_weights: pissa\npeft_use_dora: true`, /DoRA cannot start with/],
+    [`${lora}peft: {loftq_config: {loftq_bits: 4}}\npeft_use_dora: true`, /DoRA cannot start with/],
+    [`${lora}peft: {loftq_config: {loftq_bits: 3}}`, /^c\.yml:10:35: .*expected 4 or 8/],
+    [`${lora}peft: {loftq_config: {loftq_bit: 4}}`, /loftq_bits/],
+    [`${lora}peft_init_lora_weights: loftq`, /needs `peft: \{loftq_config: \{loftq_bits: 4\}\}`/],
+    [
+      `${lora}peft_init_lora_weights: gaussian\npeft: {loftq_config: {loftq_bits: 4}}`,
+      /two ways to start; keep one/,
+    ],
+    [`${lora}peft: {loftq_config: {loftq_bits: 4}}\nrelora_steps: 4`, /LoftQ do not go with it/],
     [
       `${lora}peft_init_lora_weights: olora\npeft_use_rslora: true\nlora_rank_pattern: {v: 4}`,
       /cannot be saved for the whole base/,

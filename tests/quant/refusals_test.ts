@@ -68,23 +68,53 @@ async function refused(settings: unknown, keys: string, message: RegExp) {
   });
 }
 
-Deno.test("adapters that need the base's own values", async () => {
-  const qlora = "adapter: qlora\n";
-  await refused(
-    undefined,
-    `${qlora}peft_use_dora: true`,
-    /^peft_use_dora: DoRA on a quantized base/,
-  );
-  for (const start of ["pissa", "pissa_niter_4", "olora"]) {
+Deno.test("adapters that a quantized base cannot have", async () => {
+  const gptq = { quant_method: "gptq", bits: 4, group_size: 128 };
+  const awq = { quant_method: "awq", bits: 4, group_size: 128 };
+  const loftq = "peft: {loftq_config: {loftq_bits: 4}}";
+  const dora = "peft_use_dora: true";
+  const olora = "peft_init_lora_weights: olora";
+  const forms: [unknown, string, string][] = [
+    [gptq, "adapter: lora\ngptq: true\n", "GPTQ"],
+    [awq, "adapter: lora\n", "AWQ"],
+  ];
+  for (const [settings, keys, form] of forms) {
+    await refused(settings, keys + dora, new RegExp(`^peft_use_dora: DoRA on a ${form} base`));
     await refused(
-      undefined,
-      `${qlora}peft_init_lora_weights: ${start}`,
-      /^peft_init_lora_weights: .* takes its start out of the base/,
+      settings,
+      keys + olora,
+      new RegExp(`^peft_init.* which a ${form} base cannot give`),
+    );
+    await refused(
+      settings,
+      `${keys}relora_steps: 4`,
+      new RegExp(`^relora: .* a ${form} base cannot take`),
     );
   }
-  await refused(undefined, `${qlora}relora_steps: 4`, /^relora: .* quantized base cannot take/);
-  const gptq = { quant_method: "gptq", bits: 4, group_size: 128 };
-  await refused(gptq, "adapter: lora\ngptq: true\npeft_use_dora: true", /^peft_use_dora/);
+  const held = ["adapter: qlora\n", "adapter: lora\nload_in_8bit: true\n"];
+  const bases = [...forms, ...held.map((keys) => [undefined, keys] as const)];
+  for (const [settings, keys] of bases) {
+    const others = settings ? "another start" : "olora";
+    for (const start of ["pissa", "pissa_niter_4"]) {
+      const message = new RegExp(
+        `pissa\\w* starts from unquantized .*; use ${others} on this base`,
+      );
+      await refused(settings, `${keys}peft_init_lora_weights: ${start}`, message);
+    }
+    await refused(settings, keys + loftq, /^loftq: .*itself, as in PEFT; use `adapter: lora`/);
+  }
+  const best = "load_best_model_at_end: true\nsave_only_model: true\nval_set_size: 0.1\n" +
+    "relora_steps: 4\neval_steps: 4\nsave_steps: 4\n";
+  await refused(undefined, `adapter: qlora\n${best}`, /^save_only_model: with ReLoRA/);
+});
+
+Deno.test("LoftQ of an embedding", async () => {
+  const config = parse(
+    "adapter: lora\nlora_target_modules: [embed_tokens]\npeft: {loftq_config: {loftq_bits: 4}}",
+    "tests/golden/base-llama",
+  );
+  const message = /^lora_target_modules: LoftQ is for linear layers; leave embed_tokens out/;
+  await assert.rejects(loadModel(denoHost(), config, leastLimits, 8), { message });
 });
 
 Deno.test("a checkpoint that does not fit the keys", async () => {

@@ -6,6 +6,7 @@ import {
   integer,
   oneOf,
   positive,
+  schemas,
   share,
   text,
   textOrTexts,
@@ -22,6 +23,26 @@ const tokens = z.array(integer(0), { error: "a list of token ids" });
 function pattern(error: string) {
   return z.record(z.string(), positive(error), { error });
 }
+
+/** Keys of `peft.loftq_config`. */
+export const LOFTQ_KEYS = {
+  loftq_bits: {
+    schema: z.union([z.literal(4), z.literal(8)], { error: "4 or 8" }).default(4),
+    description: "The bits that the weights are rounded to: 4 (NF4) or 8.",
+  },
+  loftq_iter: {
+    schema: integer(1).default(1),
+    description: "How often rounding and decomposing take turns (PEFT's key).",
+  },
+} satisfies Record<string, WorkingKey>;
+
+/** Keys of `peft`. */
+export const PEFT_KEYS = {
+  loftq_config: {
+    schema: z.object(schemas(LOFTQ_KEYS), { error: "a mapping like {loftq_bits: 4}" }).optional(),
+    description: "LoftQ: the base is rounded, and LoRA starts from what that takes from it.",
+  },
+} satisfies Record<string, WorkingKey>;
 
 const works = {
   adapter: {
@@ -85,7 +106,14 @@ const works = {
   peft_init_lora_weights: {
     schema: z.union([flag, text], { error: "true, false or a name like gaussian or pissa" })
       .optional(),
-    description: "How LoRA starts: true, false, gaussian, pissa, pissa_niter_N or olora.",
+    description: "How LoRA starts: true, false, gaussian, pissa, pissa_niter_N, olora or loftq.",
+  },
+  peft: {
+    schema: z.object(schemas(PEFT_KEYS), {
+      error: "a mapping like {loftq_config: {loftq_bits: 4}}",
+    })
+      .optional(),
+    description: "Further settings of PEFT.",
   },
   peft_trainable_token_indices: {
     schema: z.union([tokens, z.record(z.string(), tokens)], {
@@ -102,7 +130,11 @@ const works = {
     description: "LoRA+: the learning rate of adapters on embeddings.",
   },
 
-  relora: { schema: flag.default(false), description: "Merge the adapter now and then: ReLoRA." },
+  relora: {
+    schema: flag.default(false),
+    description:
+      "Merge the adapter now and then: ReLoRA. A base in 8 or 4 bits is quantized again.",
+  },
   jagged_restart_steps: {
     schema: integer(1).optional(),
     description: "Steps from one restart (of ReLoRA, of the learning rate) to the next.",
@@ -160,15 +192,6 @@ export const ADAPTER = {
   title: "Adapters, and what is trained",
   works,
   others: {
-    ...known(
-      "planned",
-      PLAIN,
-      `
-      peft | mapping | | Further settings of PEFT.
-      peft.loftq_config | mapping | | Settings of the LoftQ start.
-      peft.loftq_config.loftq_bits | integer | 4 | The bits of LoftQ.
-      `,
-    ),
     ...known(
       "refused",
       PLAIN,
