@@ -53,11 +53,15 @@ export async function trainingLoop(
     const results = await trainer.results();
     for (const [i, { loss, gradientNorm, lossScale }] of results.entries()) {
       if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) continue;
+      const what = !Number.isFinite(loss)
+        ? "the loss is not a number any more"
+        : lossScale === undefined
+        ? "the gradient is not a number any more"
+        : "the gradient is beyond 16-bit floats, even without a loss scale";
       const later = recent.slice(i + 1).reduce((sum, { batches }) => sum + batches.length, 0);
       throw new EftError(
         "train",
-        `Step ${first + i + 1}: the ${Number.isFinite(loss) ? "gradient" : "loss"} is ` +
-          `not a number any more; ${await trainer.diagnose(recent[i], later)}. ` +
+        `Step ${first + i + 1}: ${what}; ${await trainer.diagnose(recent[i], later)}. ` +
           `Lower learning_rate, or raise warmup_steps${lossScale ? ", or leave out fp16" : ""}.`,
       );
     }

@@ -193,6 +193,7 @@ export class Trainer {
   async diagnose(window: AccumulationWindow, later: number): Promise<string> {
     const { memory, session } = this;
     for (const { gradient } of session.groups) memory.clear(gradient);
+    memory.clear(session.state.statistics); // which hold the broken norm
     const first = this.#microSteps - later - window.batches.length;
     for (const [i, batch] of window.batches.entries()) {
       const program = await this.#prepare(batch, window, 0, first + i, session.config.seed);

@@ -2,9 +2,11 @@
 // run; and runs with `fp16` beside runs in f32.
 
 import assert from "node:assert/strict";
+import { type Config, parseConfig } from "../../src/config/config.ts";
 import { EftError } from "../../src/errors.ts";
 import { Memory } from "../../src/gpu/program.ts";
-import { Graph, type Tensor, tensor } from "../../src/graph/graph.ts";
+import { Graph, sizeOf, type Tensor, tensor } from "../../src/graph/graph.ts";
+import { leastLimits } from "../../src/graph/limits.ts";
 import { firstScaler, scalerTensor } from "../../src/graph/loss_scaler.ts";
 import { elementwiseUpdate } from "../../src/graph/operations/elementwise_update.ts";
 import { gradientNorm } from "../../src/graph/operations/gradient_norm.ts";
@@ -12,9 +14,10 @@ import { unscale } from "../../src/graph/operations/unscale.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { packStep, statisticsTensor, stepTensor } from "../../src/graph/step_scalars.ts";
 import { windows } from "../../src/data/batches.ts";
+import { prepareSession } from "../../src/train/session.ts";
 import type { Trainer } from "../../src/train/trainer.ts";
 import { testDevice } from "../device.ts";
-import { lora, only, sanitize, tinyFolder, train, withTrainer } from "./tiny.ts";
+import { configText, host, lora, only, sanitize, tinyFolder, train, withTrainer } from "./tiny.ts";
 
 type Keys = Record<string, unknown>;
 
@@ -130,21 +133,55 @@ Deno.test("steps that overflow change nothing and are said", sanitize, async () 
   Deno.removeSync(folder, { recursive: true });
 });
 
-Deno.test("a run that overflows at every scale says so", sanitize, async () => {
+Deno.test("a run beyond f16 ends, and says where", sanitize, async () => {
   if (!(await testDevice()).limits.f16) return;
   const folder = tinyFolder();
-  const keys = { ...lora, fp16: true, max_steps: 3 };
-  const before = async (trainer: Trainer) => {
-    await tooLarge(0)(trainer);
-    // The first gradients of this matrix are larger than f16 has numbers.
-    const { up } = trainer.session.loaded.model.blocks[0].down.lowRank!;
-    trainer.memory.write(up, new Float32Array(64 * 4).fill(1e6));
+  const keys = { ...lora, fp16: true, max_steps: 30 };
+  /** Trains with other values in the adapter's part of a layer. */
+  const message = async (down: number, up: number) => {
+    const before = ({ memory, session: { loaded } }: Trainer) => {
+      const { lowRank } = loaded.model.blocks[0].down;
+      memory.write(lowRank!.down, new Float32Array(sizeOf(lowRank!.down)).fill(down));
+      memory.write(lowRank!.up, new Float32Array(sizeOf(lowRank!.up)).fill(up));
+      return Promise.resolve();
+    };
+    const error = await train(folder, keys, { before }).catch((error) => error);
+    assert.ok(error instanceof EftError, String(error));
+    return error.message;
   };
-  await assert.rejects(train(folder, keys, { before }), (error) => {
-    assert.ok(error instanceof EftError);
-    assert.match(error.message, /^Step 1: the (loss|gradient) is not a number .*leave out fp16/);
-    return true;
-  });
+  assert.match(
+    await message(1, 1e9),
+    /^Step 1: the loss is not .*down_proj.* is the first that is not finite .*leave out fp16\.$/,
+  );
+  // The output is untouched, as the other matrix is 0, but the gradient between the two is not. It
+  // stays so when the scale has been halved 16 times.
+  assert.match(
+    await message(0, 1e9),
+    /^Step 17: the gradient is beyond 16-bit floats.*dx is the first .*leave out fp16\.$/,
+  );
+  Deno.removeSync(folder, { recursive: true });
+});
+
+Deno.test("without shader-f16 a run stays in f32 and says so", sanitize, async () => {
+  const folder = tinyFolder();
+  const { config } = parseConfig(configText(folder, { ...lora, fp16: true }), "test.yml");
+  const plain = parseConfig(configText(folder, lora), "test.yml").config;
+  const session = (of: Config, f16: boolean) => prepareSession(host, of, { ...leastLimits, f16 });
+  const [without, full, half] = await Promise.all([
+    session(config, false),
+    session(plain, true),
+    session(config, true),
+  ]);
+  assert.match(
+    without.notes.join("\n"),
+    /^fp16: this device has no shader-f16, so activations stay/,
+  );
+  assert.deepEqual(without.memory, (await session(plain, false)).memory);
+  assert.match(half.notes.join("\n"), /^fp16: activations inside the blocks are 16-bit floats/);
+  // The scaler is two numbers; the gradients' norm has one more, which is an activation.
+  assert.equal(half.memory.state, full.memory.state + 8);
+  assert.ok(half.memory.activations < 0.75 * full.memory.activations);
+  for (const { loaded } of [without, full, half]) loaded.files?.close();
   Deno.removeSync(folder, { recursive: true });
 });
 
