@@ -13,6 +13,7 @@ const HALF: Record<string, string> = { f32: "f16", vec4f: "vec4<f16>" };
  * as f16 itself (a frozen weight) is left to it.
  */
 export function withHalves(source: string, bindings: readonly Binding[]): string {
+  if (bindings.every(({ tensor }) => tensor.dtype !== "f16")) return source;
   const alias = /^alias Value = (\w+);/m.exec(source)?.[1];
   let rewritten = source;
   for (const [declaration, index, name, type] of source.matchAll(DECLARED)) {

@@ -299,7 +299,8 @@ async function buildSession(
     notes.push(
       limits.f16
         ? "fp16: activations inside the blocks are 16-bit floats, with loss scaling; the stream " +
-          "between blocks, sums, trained weights and their gradients are 32-bit floats."
+          "between blocks, sums, trained weights and their gradients are 32-bit floats." +
+          (limits.software ? " On a CPU adapter this saves memory and costs time." : "")
         : "fp16: this device has no shader-f16, so activations stay 32-bit floats.",
     );
   }
