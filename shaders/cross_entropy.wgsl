@@ -1,7 +1,8 @@
 // Softmax cross-entropy of one chunk of logits, and the gradient in place of the logits.
 //
 //   loss_m = log sum_v exp(z_mv) − z_m,target        (0 where target_m < 0)
-//   dz_mv  = g · (softmax(z_m)_v − [v = target_m])   (0 where target_m < 0), g = step.loss_scale
+//   dz_mv  = g · (softmax(z_m)_v − [v = target_m])   (0 where target_m < 0), g = step.loss_scale,
+//            times scaler[0] where SCALED (see src/graph/loss_scaler.ts)
 //
 // The logits come from the output head just before and are consumed just after, so those of a whole
 // batch never exist (Liger kernel, arXiv:2410.10989, section 3.2).
@@ -26,6 +27,9 @@ fn largest(v: Value) -> f32 { return v; }
 @group(0) @binding(1) var<storage, read> step: array<u32, $STEP_WORDS>;
 @group(0) @binding(2) var<storage, read_write> z: array<Value, ${R * V / WIDTH}>;
 @group(0) @binding(3) var<storage, read_write> loss: array<f32, $M>;
+//: if SCALED
+@group(0) @binding(4) var<storage, read> scaler: array<f32, 2>;
+//: end
 
 const columns = ${V / WIDTH}u;
 
@@ -101,7 +105,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
 //: end
   if (inside) {
     let t = u32(max(target_token, 0));
+//: if SCALED
+    let scale = select(0.0, bitcast<f32>(step[$LOSS_SCALE]) * scaler[0], trained);
+//: else
     let scale = select(0.0, bitcast<f32>(step[$LOSS_SCALE]), trained);
+//: end
     let factor = scale / max(weight, 1.0e-30);
     for (var c = lane; c < columns; c += ${LANES}u) {
       // Rows without a target still hold finite logits; their gradient must be exactly zero.

@@ -1,5 +1,6 @@
 // A device for tests, opened once per process, and a way to run a graph on plain arrays.
 
+import { f16ToF32 } from "../src/files/dtype.ts";
 import { denoHost } from "../src/host/deno.ts";
 import { type Device, openDevice } from "../src/gpu/device.ts";
 import { Memory } from "../src/gpu/program.ts";
@@ -40,7 +41,11 @@ export async function runGraph(
     program.run();
     const bytes = await memory.read(results.map((result) => ({ tensor: result, program })));
     device.check();
-    return bytes.map((piece, i) => new Float32Array(piece, 0, sizeOf(results[i])));
+    return bytes.map((piece, i) =>
+      results[i].dtype === "f16"
+        ? f16ToF32(new Uint16Array(piece, 0, sizeOf(results[i])))
+        : new Float32Array(piece, 0, sizeOf(results[i]))
+    );
   } finally {
     memory.destroy();
   }

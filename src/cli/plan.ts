@@ -27,6 +27,9 @@ export async function showPlan(host: Host, args: Arguments, terminal: Terminal):
   const session = await prepareSession(host, config, limits);
   session.loaded.files?.close();
   for (const note of session.notes) terminal.event({ event: "note", text: note });
+  if (session.loaded.model.activations === "f16") {
+    terminal.say("Activations are planned in 16 bits; a device without shader-f16 needs 32.");
+  }
   const { total, ...lines } = session.memory;
   terminal.say(`Memory on the GPU for ${file}`);
   for (const [name, value] of Object.entries(lines)) {

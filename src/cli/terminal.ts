@@ -113,6 +113,7 @@ export class Terminal {
   #stepLine(event: StepEvent): string {
     return `step ${event.step}/${this.#total}  loss ${event.loss.toFixed(4)}  ` +
       `lr ${event.learning_rate.toExponential(2)}  grad ${event.grad_norm.toFixed(3)}  ` +
+      (event.skipped_steps ? `${event.skipped_steps} skipped, scale ${event.loss_scale}  ` : "") +
       `${Math.round(event.tokens_per_second)} tok/s  ${duration(event.seconds_left)} left`;
   }
 

@@ -117,8 +117,7 @@ export function trainingNotes(config: Parsed): string[] {
         `${config.lr_scheduler} multiplies its rate too`,
     );
   }
-  const half = (["bf16", "fp16", "bfloat16", "float16", "tf32"] as const)
-    .filter((key) => config[key]);
+  const half = (["bf16", "bfloat16", "tf32"] as const).filter((key) => config[key]);
   if (half.length > 0) {
     notes.push(
       `${half.join(", ")}: frozen weights stay in the type they are stored in; activations, ` +

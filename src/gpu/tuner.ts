@@ -3,6 +3,7 @@
 
 import { type Dispatch, type DType, tensor } from "../graph/graph.ts";
 import type { KernelChoices } from "../graph/limits.ts";
+import { withHalves } from "../graph/half.ts";
 import { matmulCandidates, matmulKernel, type MatmulShape, shapeKey } from "../graph/matmul.ts";
 import { dispatchesOnly } from "../graph/plan.ts";
 import { partSpecs } from "../quant/format.ts";
@@ -70,13 +71,13 @@ class Bench {
     const buffer = (name: string, elements: number, dtype: DType = "f32") =>
       tensor(name, [elements], dtype, "state");
     const tensors = [
-      buffer("a", Math.max(lines * lda, aOffset + lines * lda)),
+      buffer("a", Math.max(lines * lda, aOffset + lines * lda), shape.aType),
       ...(bFormat ? parts(shape).map((part) => buffer(part.name, part.words, part.dtype)) : [
         buffer("b", n * k, bType),
       ]),
       ...(bias ? [buffer("bias", n)] : []),
     ];
-    const c = buffer("c", Math.max(m * ldc, cOffset + m * ldc));
+    const c = buffer("c", Math.max(m * ldc, cOffset + m * ldc), shape.cType);
     this.#bindings = [
       ...tensors.map((tensor) => ({ tensor, access: "read" as const })),
       { tensor: c, access: "write" as const },
@@ -85,11 +86,13 @@ class Bench {
 
   /** Milliseconds of one product: the best of a few rounds. */
   async measure(choice: KernelChoices[string]): Promise<number> {
-    const { source, workgroups, label } = matmulKernel(
+    const kernel = matmulKernel(
       this.#shape,
       this.#memory.device.limits,
       choice,
     );
+    const { workgroups, label } = kernel;
+    const source = withHalves(kernel.source, this.#bindings);
     const dispatch = { label, source, workgroups, bindings: this.#bindings };
     const program = new Program(this.#memory, dispatchesOnly(label, [dispatch]));
     await program.bind([]);

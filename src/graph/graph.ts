@@ -119,6 +119,7 @@ export interface Operation<A = Attributes> {
 export interface OutputSpec {
   name: string;
   shape: readonly number[];
+  /** f32 when absent, or that of the input whose memory it takes over. */
   dtype?: DType;
   role?: "activation" | "workspace";
   /** Index of the input whose memory this output takes over. */
@@ -186,8 +187,10 @@ export class Graph {
     const inPlace: [number, number][] = [];
     const outputs = specs.map((spec, index) => {
       if (spec.into) return spec.into;
-      if (spec.inPlace !== undefined) inPlace.push([index, spec.inPlace]);
-      return tensor(spec.name, spec.shape, spec.dtype ?? "f32", spec.role ?? "activation");
+      const taken = spec.inPlace === undefined ? undefined : inputs[spec.inPlace];
+      if (taken) inPlace.push([index, spec.inPlace!]);
+      const dtype = taken?.dtype ?? spec.dtype ?? "f32";
+      return tensor(spec.name, spec.shape, dtype, spec.role ?? "activation");
     });
     const node: Node<A> = { operation, inputs, outputs, attributes, block: this.block, inPlace };
     this.nodes.push(node);

@@ -24,6 +24,9 @@ export interface MatmulShape {
   /** B is stored [N, K], as the weight of a linear layer is. */
   transposeB?: boolean;
   bType?: "f32" | "f16" | "bf16";
+  /** How A and C are stored, for the choice of a kernel; withHalves makes the kernel's WGSL so. */
+  aType?: "f16";
+  cType?: "f16";
   /** B is quantized, in place of `bType`: its codes are bound as B, its other parts after it. */
   bFormat?: QuantFormat;
   /** Row of the quantized weight at which the bound codes begin; the other parts are bound whole. */
@@ -207,7 +210,8 @@ export function shapeKey(shape: MatmulShape): string {
   const letters = (transposeA ? "T" : "N") + (transposeB ? "T" : "N");
   const aligned = [lda, ldc, aOffset, cOffset].every((extent) => extent % 4 === 0);
   const b = shape.bFormat ? formatName(shape.bFormat) : bType;
-  return `${letters} ${m}x${n}x${k} ${b}${aligned ? "" : " unaligned"}`;
+  const halves = (shape.aType ? " from f16" : "") + (shape.cType ? " to f16" : "");
+  return `${letters} ${m}x${n}x${k} ${b}${halves}${aligned ? "" : " unaligned"}`;
 }
 
 /** Choices worth measuring for a shape; the first is the one used without a measurement. */

@@ -4,6 +4,7 @@
 import { assert, EftError } from "../errors.ts";
 import type { Dispatch, Node, Role, Tensor } from "./graph.ts";
 import { bytesOf, Graph, isTransient } from "./graph.ts";
+import { withHalves } from "./half.ts";
 import type { Limits } from "./limits.ts";
 
 /** A graph with its kernels chosen and its transient tensors assigned to slots. */
@@ -54,7 +55,10 @@ export function lowerGraph(graph: Graph, limits: Limits): Dispatch[] {
 }
 
 function lower(node: Node, limits: Limits): Dispatch[] {
-  const dispatches = node.operation.lower(node, limits);
+  const dispatches = node.operation.lower(node, limits).map((dispatch) => ({
+    ...dispatch,
+    source: withHalves(dispatch.source, dispatch.bindings),
+  }));
   for (const { label, workgroups, bindings } of dispatches) {
     assert(workgroups.every((count) => count <= 65535), `${label}: too many workgroups`);
     for (const { tensor, bytes } of bindings) {

@@ -28,7 +28,10 @@ export function stepTensor(): Tensor {
   return tensor("step", [STEP_WORDS], "u32", "input");
 }
 
-/** Per step: loss, gradient norm, two unused. The last row says whether the run was halted. */
+/**
+ * Per step: loss, gradient norm; with loss scaling, the scale and whether the step was skipped. The
+ * last row says whether the run was halted.
+ */
 export function statisticsTensor(): Tensor {
   return tensor("statistics", [STATISTICS_ROWS + 1, 4], "f32", "state");
 }

@@ -1,7 +1,7 @@
 // The forward graph of a model. Training, evaluation, prefill and decode are all built here; they
 // differ in what they feed in and what they do with the last hidden states.
 
-import { Graph, type Tensor, tensor } from "../graph/graph.ts";
+import { type DType, Graph, type Tensor, tensor } from "../graph/graph.ts";
 import { add } from "../graph/operations/add.ts";
 import { attention } from "../graph/operations/attention.ts";
 import { neftune } from "../graph/operations/neftune.ts";
@@ -66,8 +66,8 @@ export function forward(graph: Graph, model: Model, options: ForwardOptions): Te
   const { inputs, cache } = options;
   const { heads, keyHeads, normEpsilon: epsilon } = shape;
   const apply = (layer: LinearLayer, x: Tensor) => applyLinear(graph, model, layer, x, options);
-  const norm = (x: Tensor, weight: Tensor) =>
-    graph.call(rmsNorm, [x, inUse(model, weight, options)], { epsilon });
+  const norm = (x: Tensor, weight: Tensor, dtype: DType) =>
+    graph.call(rmsNorm, [x, inUse(model, weight, options)], { epsilon, dtype });
   const rotate = (x: Tensor, count: number) =>
     graph.call(rope, [x, inputs.positions, model.rope], { heads: count });
 
@@ -77,7 +77,7 @@ export function forward(graph: Graph, model: Model, options: ForwardOptions): Te
   }
   model.blocks.forEach((block, i) => {
     graph.block = i;
-    const normed = norm(x, block.attentionNorm);
+    const normed = norm(x, block.attentionNorm, model.activations);
     const q = rotate(apply(block.query, normed), heads);
     let k = rotate(apply(block.key, normed), keyHeads);
     let v = apply(block.value, normed);
@@ -91,10 +91,10 @@ export function forward(graph: Graph, model: Model, options: ForwardOptions): Te
     const attended = graph.call(attention, [q, k, v, bounds], attributes);
     const residual = graph.call(add, [x, apply(block.output, attended)], {});
 
-    const hidden = norm(residual, block.feedForwardNorm);
+    const hidden = norm(residual, block.feedForwardNorm, model.activations);
     const gated = graph.call(swiglu, [apply(block.gate, hidden), apply(block.up, hidden)], {});
     x = graph.call(add, [residual, apply(block.down, gated)], {});
   });
   graph.block = undefined;
-  return norm(x, model.norm);
+  return norm(x, model.norm, "f32");
 }

@@ -84,6 +84,8 @@ export interface Model {
   /** Every tensor that a model file holds, by its name there. */
   tensors: Map<string, Tensor>;
   adaptation: Adaptation;
+  /** How the activations inside the blocks are stored; the residual stream between them is f32. */
+  activations: "f32" | "f16";
 }
 
 /** How a tensor of a model file is held on the device. */
@@ -135,7 +137,8 @@ export function declareModel(
   const head = shape.tied ? embedding : declare("lm_head.weight", [shape.vocabulary, width]);
   const rope = tensor("rope", [positions, headWidth], "f32", "weight");
   const adaptation: Adaptation = { copies: new Map() };
-  return { shape, embedding, blocks, norm, head, rope, tensors, adaptation };
+  const parts = { shape, embedding, blocks, norm, head, rope, tensors, adaptation };
+  return { ...parts, activations: "f32" };
 }
 
 /** The linear layers of the blocks, in the order of the model. */

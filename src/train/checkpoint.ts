@@ -94,7 +94,8 @@ export async function writeCheckpoint(
 
 /** Every tensor that a run needs to go on; with ReLoRA, the weights that it has merged into too. */
 function stateTensors({ session, relora }: Trainer): Map<string, Tensor> {
-  return new Map([...runTensors(session.trained, session.groups), ...relora?.bases() ?? []]);
+  const { trained, groups, state } = session;
+  return new Map([...runTensors(trained, groups, state), ...relora?.bases() ?? []]);
 }
 
 function storedAs({ dtype }: Tensor): Dtype {

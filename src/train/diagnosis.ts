@@ -3,7 +3,7 @@
 // kernel by kernel, until one of them writes what is not a number.
 
 import type { Memory, Program } from "../gpu/program.ts";
-import { type Binding, bytesOf } from "../graph/graph.ts";
+import { type Binding, bytesPerElement, sizeOf } from "../graph/graph.ts";
 
 export interface Finding {
   /** What is not finite: a tensor and the kernel that wrote it, or a weight. */
@@ -39,7 +39,8 @@ export async function firstNonFinite(
 async function isFinite(memory: Memory, program: Program, binding: Binding): Promise<boolean> {
   const { tensor, offset = 0 } = binding;
   if (tensor.dtype === "u32" || tensor.dtype === "i32" || tensor.role === "input") return true;
-  const end = offset + (binding.bytes ?? bytesOf(tensor));
+  // Not to the end of the last word, where another tensor of the same slot may have left something.
+  const end = offset + (binding.bytes ?? sizeOf(tensor) * bytesPerElement(tensor.dtype));
   for (let at = offset; at < end; at += pieceBytes) {
     const bytes = Math.min(pieceBytes, end - at);
     const [piece] = await memory.read([{ tensor, offset: at, bytes, program }]);

@@ -36,7 +36,7 @@ export interface StepEvent {
   /** Mean over the steps since the last report. */
   loss: number;
   learning_rate: number;
-  /** Global norm before clipping. */
+  /** Global norm before clipping, of the last step that was not skipped. */
   grad_norm: number;
   epoch: number;
   /** Mean milliseconds of a step since the last report. */
@@ -46,6 +46,9 @@ export interface StepEvent {
   seconds_left: number;
   /** How often the adapter was merged so far (ReLoRA). */
   num_lora_restarts?: number;
+  /** With `fp16`: the loss scale of this step, and the steps since the last report that did nothing. */
+  loss_scale?: number;
+  skipped_steps?: number;
 }
 
 export interface EvalEvent {

@@ -4,9 +4,11 @@
 import { differentiate, type DifferentiateOptions } from "../graph/differentiate.ts";
 import { Graph, type Tensor, tensor } from "../graph/graph.ts";
 import type { Limits } from "../graph/limits.ts";
+import { growthInterval } from "../graph/loss_scaler.ts";
 import { clearRows, type Rows } from "../graph/operations/clear_rows.ts";
 import { gradientNorm, gradientPieces } from "../graph/operations/gradient_norm.ts";
 import { chunkRows, headLoss, lossSum } from "../graph/operations/head_loss.ts";
+import { unscale } from "../graph/operations/unscale.ts";
 import { headParts } from "../model/adapted.ts";
 import { type BatchInputs, forward } from "../model/forward.ts";
 import type { Model } from "../model/model.ts";
@@ -17,6 +19,8 @@ import type { ParameterGroup } from "./parameters.ts";
 export interface StepState {
   step: Tensor;
   statistics: Tensor;
+  /** With activations in f16; see graph/loss_scaler.ts. */
+  scaler?: Tensor;
 }
 
 /** A graph whose host-readable output is the loss of each token, [B·T]. */
@@ -34,14 +38,14 @@ export interface MicroStepOptions extends DifferentiateOptions {
 export function microStepGraph(
   model: Model,
   inputs: BatchInputs,
-  { step, statistics }: StepState,
+  state: StepState,
   limits: Limits,
   options: MicroStepOptions,
 ): LossGraph {
   const { neftuneAlpha, ...differentiation } = options;
   const size = inputs.length * model.shape.width;
   const noise = neftuneAlpha && neftuneAlpha / Math.sqrt(size);
-  const built = lossGraph(model, inputs, { step, statistics }, limits, true, noise);
+  const built = lossGraph(model, inputs, state, limits, true, noise);
   differentiate(built.graph, differentiation);
   return built;
 }
@@ -59,7 +63,7 @@ export function evaluationGraph(
 function lossGraph(
   model: Model,
   inputs: BatchInputs,
-  { step, statistics }: StepState,
+  { step, statistics, scaler }: StepState,
   limits: Limits,
   backward: boolean,
   noise?: number,
@@ -74,6 +78,7 @@ function lossGraph(
   const losses = graph.call(headLoss, [hidden, weight, inputs.targets, step, ...extra], {
     chunk,
     backward,
+    scaler,
     lowRank: lowRank !== undefined,
     rows: rows !== undefined,
   });
@@ -96,7 +101,7 @@ export interface Update {
 /** Clips the gradients by their global norm, updates every group, and clears the gradients. */
 export function updateGraph(
   { groups, scalars, maxGradNorm: maxNorm, frozenRows }: Update,
-  { step, statistics }: StepState,
+  { step, statistics, scaler }: StepState,
   limits: Limits,
 ): Graph {
   const graph = new Graph();
@@ -106,7 +111,9 @@ export function updateGraph(
   }
   const gradients = groups.map((group) => group.gradient);
   const pieces = gradientPieces(gradients, limits);
-  const norm = graph.call(gradientNorm, [step, ...gradients], { statistics, pieces });
+  const scaling = scaler && { scaler, interval: growthInterval };
+  const norm = graph.call(gradientNorm, [step, ...gradients], { statistics, pieces, scaling });
+  if (scaler) { for (const into of gradients) graph.add(unscale, [norm], { into }); }
   const inputs = { norm, scalars, maxNorm, limits };
   for (const group of groups) group.optimizer.update(graph, inputs, group);
   return graph;

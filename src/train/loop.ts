@@ -51,14 +51,18 @@ export async function trainingLoop(
   const drain = async () => {
     const first = progress.step - trainer.unread;
     const results = await trainer.results();
-    for (const [i, { loss, gradientNorm }] of results.entries()) {
+    for (const [i, { loss, gradientNorm, lossScale }] of results.entries()) {
       if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) continue;
+      const what = !Number.isFinite(loss)
+        ? "the loss is not a number any more"
+        : lossScale === undefined
+        ? "the gradient is not a number any more"
+        : "the gradient is beyond 16-bit floats, even without a loss scale";
       const later = recent.slice(i + 1).reduce((sum, { batches }) => sum + batches.length, 0);
       throw new EftError(
         "train",
-        `Step ${first + i + 1}: the ${Number.isFinite(loss) ? "gradient" : "loss"} is ` +
-          `not a number any more; ${await trainer.diagnose(recent[i], later)}. ` +
-          "Lower learning_rate, or raise warmup_steps.",
+        `Step ${first + i + 1}: ${what}; ${await trainer.diagnose(recent[i], later)}. ` +
+          `Lower learning_rate, or raise warmup_steps${lossScale ? ", or leave out fp16" : ""}.`,
       );
     }
     recent.length = 0;
@@ -73,21 +77,33 @@ export async function trainingLoop(
     if (results.length === 0) return;
     const sum = results.reduce((total, { loss }) => total + loss, 0);
     const { step, epoch } = progress;
+    const { lossScale } = results[results.length - 1];
+    const skipped = results.filter((result) => result.skipped).length;
     const event: StepEvent = {
       event: "step",
       step,
       loss: sum / results.length,
       learning_rate: rate(step - 1),
-      grad_norm: results[results.length - 1].gradientNorm,
+      grad_norm: (results.findLast((result) => !result.skipped) ?? results[0]).gradientNorm,
       epoch,
       step_ms: seconds * 1000 / results.length,
       tokens_per_second: tokens / seconds,
       seconds_left: (totalSteps - step) * seconds / results.length,
       ...(trainer.relora ? { num_lora_restarts: trainer.relora.restarts } : {}),
+      ...(lossScale === undefined ? {} : { loss_scale: lossScale, skipped_steps: skipped }),
     };
     report(event);
-    const { loss, learning_rate, grad_norm, num_lora_restarts } = event;
-    progress.log.push({ epoch, step, loss, learning_rate, grad_norm, num_lora_restarts });
+    const { loss, learning_rate, grad_norm, num_lora_restarts, loss_scale, skipped_steps } = event;
+    progress.log.push({
+      epoch,
+      step,
+      loss,
+      learning_rate,
+      grad_norm,
+      num_lora_restarts,
+      loss_scale,
+      skipped_steps,
+    });
     for (const { loss } of results) progress.lossSum += loss;
     if (watchdog.observe(loss)) {
       barks = true;

@@ -4,6 +4,7 @@
 
 import { bytesOf, sizeOf, type Tensor, tensor } from "../graph/graph.ts";
 import type { Limits } from "../graph/limits.ts";
+import type { StepState } from "./graphs.ts";
 import type { Optimizer } from "./optimizers/optimizer.ts";
 
 /** How a tensor is to be updated; tensors with equal rules share groups. */
@@ -77,14 +78,16 @@ export function optimizerState(group: ParameterGroup): [string, Tensor][] {
 
 /**
  * Every tensor on the device that a run needs to go on, by a name that stands in no need of the
- * grouping: trained values, and what the optimizer remembers of each. State of another layout than
- * the values (quantized moments, a group's scalars) goes as it is, by the group.
+ * grouping: trained values, what the optimizer remembers of each, and the loss scale. State of another
+ * layout than the values (quantized moments, a group's scalars) goes as it is, by the group.
  */
 export function runTensors(
   trained: ReadonlyMap<string, Tensor>,
   groups: readonly ParameterGroup[],
+  { scaler }: StepState,
 ): Map<string, Tensor> {
   const tensors = new Map<string, Tensor>();
+  if (scaler) tensors.set(scaler.name, scaler);
   for (const [name, value] of trained) tensors.set(`value.${name}`, value);
   groups.forEach((group, i) => {
     for (const [kind, state] of optimizerState(group)) {

@@ -52,6 +52,8 @@ const fixed: (keyof Config)[] = [
   "lora_target_modules",
   "lora_target_linear",
   "optimizer",
+  "fp16",
+  "float16",
 ];
 
 /** Keys that may change without a word: they say what is watched, kept and written, and where. */

@@ -24,6 +24,7 @@ import { openSafetensors, type SafetensorsSet } from "../files/safetensors.ts";
 import { sizeOf, type Tensor } from "../graph/graph.ts";
 import type { Limits } from "../graph/limits.ts";
 import { type MemoryReport, memoryReport, type Plan, plan } from "../graph/plan.ts";
+import { scalerTensor } from "../graph/loss_scaler.ts";
 import { statisticsTensor, stepTensor } from "../graph/step_scalars.ts";
 import type { Host } from "../host/host.ts";
 import { type ModelShape, readModelShape } from "../model/architecture.ts";
@@ -155,6 +156,7 @@ export async function loadModel(
     const dtype = entry && !config.float32 ? heldAs(entry, trains(name), limits.f16) : "f32";
     return { dtype, trained: trains(name) };
   });
+  if (usesHalf(config) && limits.f16) model.activations = "f16";
   if (unfrozen && ![...model.tensors.keys()].some(trains)) {
     throw new EftError(
       "config",
@@ -271,7 +273,8 @@ async function buildSession(
   const groups = groupParameters(trained, parameterRules(config, totalSteps), limits);
   if (reloraSettings(config)) checkRelora(config, groups);
   const scalars = scalarsTensor(groups);
-  const state = { step: stepTensor(), statistics: statisticsTensor() };
+  const state: StepState = { step: stepTensor(), statistics: statisticsTensor() };
+  if (model.activations === "f16") state.scaler = scalerTensor();
 
   const epochs = Math.ceil(config.num_epochs);
   const lengths = new Set<number>();
@@ -299,7 +302,7 @@ async function buildSession(
     : undefined;
   const merged = reloraSettings(config) && lora;
   const merges = merged && reloraPlans(merged, limits);
-  const kept = [...runTensors(trained, groups).values(), state.statistics];
+  const kept = [...runTensors(trained, groups, state).values(), state.statistics];
   // ReLoRA keeps what it has merged into, and writes a whole model.
   const whole = merged ? [...writtenTensors(model).values()].filter((t) => !t.quantized) : [];
   const readback = Math.max(
@@ -313,6 +316,15 @@ async function buildSession(
     ...Object.values(merges ?? {}),
   ], readback);
   const notes: string[] = [];
+  if (usesHalf(config)) {
+    notes.push(
+      limits.f16
+        ? "fp16: activations inside the blocks are 16-bit floats, with loss scaling; the stream " +
+          "between blocks, sums, trained weights and their gradients are 32-bit floats." +
+          (limits.software ? " On a CPU adapter this saves memory and costs time." : "")
+        : "fp16: this device has no shader-f16, so activations stay 32-bit floats.",
+    );
+  }
   const { lisa_n_layers: active, lisa_step_interval: interval } = config;
   if (active !== undefined && active > model.blocks.length) {
     throw new EftError(
@@ -417,6 +429,11 @@ function countSteps(config: Config, batches: Batches, accumulation: number): num
   const rest = config.num_epochs - whole;
   if (rest > 0) steps += Math.ceil(batches.steps(accumulation, whole) * rest);
   return Math.max(1, steps);
+}
+
+/** Whether the configuration asks for activations in f16; a device may not have it. */
+export function usesHalf({ fp16, float16 }: Config): boolean {
+  return Boolean(fp16 || float16);
 }
 
 export function countParameters(tensors: Iterable<Tensor>): number {

@@ -3,6 +3,7 @@
 import type { AccumulationWindow, Batch } from "../data/batches.ts";
 import type { Device } from "../gpu/device.ts";
 import { Memory, type Program } from "../gpu/program.ts";
+import { firstScaler } from "../graph/loss_scaler.ts";
 import { packStep, STATISTICS_ROWS } from "../graph/step_scalars.ts";
 import { initializeAdapter } from "../adapter/initialize.ts";
 import { Relora, reloraSettings } from "../adapter/relora.ts";
@@ -20,10 +21,19 @@ import type { Tensor } from "../graph/graph.ts";
 export interface StepResult {
   loss: number;
   gradientNorm: number;
+  /** With loss scaling: the scale, and whether gradients overflowed and the step did nothing. */
+  lossScale?: number;
+  skipped?: boolean;
 }
 
 /** Optimizer steps that may wait on the device at once. */
 const stepsInFlight = 2;
+
+/**
+ * Steps of a group that its optimizer counts exactly, where the device may skip some: the host waits
+ * to hear of each. What an optimizer computes from a larger count hardly changes by one more.
+ */
+const exactSteps = 100;
 
 export class Trainer {
   readonly session: Session;
@@ -97,6 +107,7 @@ export class Trainer {
       });
     }
     memory.clear(session.state.statistics);
+    if (session.state.scaler) memory.write(session.state.scaler, firstScaler);
     for (const { gradient, state, optimizer } of session.groups) {
       for (const tensor of [gradient, ...Object.values(state)]) memory.clear(tensor);
       for (const { tensor, values } of optimizer.tables ?? []) memory.write(tensor, values);
@@ -141,6 +152,10 @@ export class Trainer {
     memory.write(session.scalars, this.scalars.next(learningRate, (group) => this.#trains(group)));
     this.#update.run();
     this.#unread++;
+    if (session.state.scaler && this.scalars.youngest <= exactSteps) {
+      const [{ skipped }] = await this.#read(slot, 1);
+      if (skipped) this.scalars.takeBack();
+    }
     this.#inFlight.push(this.device.gpu.queue.onSubmittedWorkDone());
     if (this.#inFlight.length > stepsInFlight) await this.#inFlight.shift();
   }
@@ -166,7 +181,7 @@ export class Trainer {
    * differ with a schedule-free optimizer only.
    */
   hold(weights: Weights): void {
-    if (!this.#exchanges || this.#optimizerSteps === 0 || this.#weights === weights) return;
+    if (!this.#exchanges || !this.scalars.begun || this.#weights === weights) return;
     this.#exchanges[weights].run();
     this.#weights = weights;
   }
@@ -178,6 +193,7 @@ export class Trainer {
   async diagnose(window: AccumulationWindow, later: number): Promise<string> {
     const { memory, session } = this;
     for (const { gradient } of session.groups) memory.clear(gradient);
+    memory.clear(session.state.statistics); // which hold the broken norm
     const first = this.#microSteps - later - window.batches.length;
     for (const [i, batch] of window.batches.entries()) {
       const program = await this.#prepare(batch, window, 0, first + i, session.config.seed);
@@ -214,16 +230,28 @@ export class Trainer {
 
   /** Results of the steps since the last call, in order. */
   async results(): Promise<StepResult[]> {
-    const [bytes] = await this.memory.read([{ tensor: this.session.state.statistics }]);
+    const rows = await this.#read(0, STATISTICS_ROWS);
     this.#inFlight.length = 0;
-    const rows = new Float32Array(bytes);
     const first = this.#optimizerSteps - this.#unread;
-    const results = Array.from({ length: this.#unread }, (_, i) => {
-      const at = ((first + i) % STATISTICS_ROWS) * 4;
-      return { loss: rows[at], gradientNorm: rows[at + 1] };
-    });
+    const results = Array.from(
+      { length: this.#unread },
+      (_, i) => rows[(first + i) % STATISTICS_ROWS],
+    );
     this.#unread = 0;
     return results;
+  }
+
+  /** Rows of the statistics. */
+  async #read(first: number, count: number): Promise<StepResult[]> {
+    const { statistics: tensor, scaler } = this.session.state;
+    const [bytes] = await this.memory.read([{ tensor, offset: first * 16, bytes: count * 16 }]);
+    const rows = new Float32Array(bytes);
+    return Array.from({ length: count }, (_, i) => {
+      const [loss, gradientNorm, lossScale, skipped] = rows.subarray(4 * i);
+      return scaler
+        ? { loss, gradientNorm, lossScale, skipped: skipped !== 0 }
+        : { loss, gradientNorm };
+    });
   }
 
   /** Mean loss over the trained tokens of the evaluation set. */

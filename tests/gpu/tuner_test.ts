@@ -1,24 +1,34 @@
 // Tuning may change speed only: whatever it picks, a product has the same bits.
 
 import assert from "node:assert/strict";
-import { Graph, tensor } from "../../src/graph/graph.ts";
+import { f32ToF16 } from "../../src/files/dtype.ts";
+import { Graph, type Tensor, tensor } from "../../src/graph/graph.ts";
 import { linear } from "../../src/graph/operations/matmul.ts";
 import { matmulCandidates, shapeKey } from "../../src/graph/matmul.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { tune } from "../../src/gpu/tuner.ts";
 import { RandomStream } from "../../src/random.ts";
-import { runGraph, testDevice } from "../device.ts";
+import { runGraph, testDevice, type Values } from "../device.ts";
 
-Deno.test("tuning measures every shape and keeps the bits", {
-  sanitizeOps: false,
-  sanitizeResources: false,
-}, async () => {
+const sanitize = { sanitizeOps: false, sanitizeResources: false };
+
+for (const dtype of ["f32", "f16"] as const) {
+  Deno.test(
+    `tuning measures every shape and keeps the bits: ${dtype}`,
+    sanitize,
+    () => keeps(dtype),
+  );
+}
+
+async function keeps(dtype: "f32" | "f16") {
   const device = await testDevice();
-  const x = tensor("x", [96, 48], "f32", "input");
+  if (dtype === "f16" && !device.limits.f16) return;
+  const x = tensor("x", [96, 48], dtype, "input");
   const w = tensor("w", [80, 48], "f32", "weight");
   const random = new RandomStream(7, 0);
-  const values = new Map([
-    [x, Float32Array.from({ length: 96 * 48 }, () => random.normal())],
+  const numbers = Float32Array.from({ length: 96 * 48 }, () => random.normal());
+  const values = new Map<Tensor, Values>([
+    [x, dtype === "f32" ? numbers : new Uint32Array(f32ToF16(numbers).buffer)],
     [w, Float32Array.from({ length: 80 * 48 }, () => random.normal())],
   ]);
   const build = (graph: Graph) => [graph.call(linear, [x, w], {})];
@@ -41,12 +51,9 @@ Deno.test("tuning measures every shape and keeps the bits", {
     const [found] = await runGraph(values, build, { kernels: { [shapeKey(shape)]: candidate } });
     assert.deepEqual(found, untuned);
   }
-});
+}
 
-Deno.test("tuning stops when its time is spent", {
-  sanitizeOps: false,
-  sanitizeResources: false,
-}, async () => {
+Deno.test("tuning stops when its time is spent", sanitize, async () => {
   const device = await testDevice();
   const x = tensor("x", [64, 64], "f32", "input");
   const w = tensor("w", [64, 64], "f32", "weight");

@@ -1,17 +1,20 @@
 // Compiles every kernel that eft-tiny's plans use, for a CPU adapter and for a GPU, and every matrix
 // product that a tuner may choose, on one engine: `deno run -A compile.ts --engine wgpu|dawn`. Prints
 // one line of JSON: how many compiled, and what did not. Nothing is run but the quantizing of weights.
+// With --half these are the kernels for activations in f16, which SwiftShader does not have: on any
+// other adapter for wgpu, and for Dawn on its null backend, which has every feature and runs nothing.
 
 import { mergePlan } from "../../src/adapter/merge_kernel.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import { type Device, openDevice } from "../../src/gpu/device.ts";
 import { type Memory, Memory as RealMemory } from "../../src/gpu/program.ts";
-import { type Dispatch, tensor } from "../../src/graph/graph.ts";
+import { type Binding, type Dispatch, tensor } from "../../src/graph/graph.ts";
+import { withHalves } from "../../src/graph/half.ts";
 import type { Limits } from "../../src/graph/limits.ts";
 import { matmulCandidates, matmulKernel, type MatmulShape } from "../../src/graph/matmul.ts";
 import type { Plan } from "../../src/graph/plan.ts";
 import { denoHost } from "../../src/host/deno.ts";
-import type { EngineName } from "../../src/host/host.ts";
+import type { EngineName, Host } from "../../src/host/host.ts";
 import { Generator } from "../../src/infer/generator.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
 import { Quantizer } from "../../src/quant/quantize.ts";
@@ -20,7 +23,9 @@ import { prepareSession } from "../../src/train/session.ts";
 
 const host = denoHost();
 const engine = Deno.args[Deno.args.indexOf("--engine") + 1] as EngineName;
-const device = await openDevice(host, engine);
+const half = Deno.args.includes("--half");
+const kept: unknown[] = []; // an instance of Dawn that is collected takes its devices with it
+const device = await openDevice(half && engine === "dawn" ? await nullDawn() : host, engine);
 const failures: { label: string; message: string }[] = [];
 const sources = new Set<string>();
 
@@ -36,21 +41,27 @@ for (const software of [true, false]) {
   for (const shape of awkwardProducts()) {
     for (const choice of matmulCandidates(shape, limits)) {
       const { source, label } = matmulKernel(shape, limits, choice);
-      await parse(label, source);
+      await parse(label, half ? fromHalfToHalf(source) : source);
     }
   }
 }
-await quantize();
+if (!half) await quantize();
 const control = await findsMistakes(device);
 const count = sources.size;
-console.log(JSON.stringify({ engine, adapter: device.summary.name, count, failures, control }));
+const halves = [...sources].filter((source) => source.includes("enable f16;")).length;
+const adapter = device.summary.name;
+console.log(
+  JSON.stringify({ engine, adapter, f16: device.limits.f16, count, halves, failures, control }),
+);
+if (half) Deno.exit(); // the null backend keeps the process
 
 /** Training with LoRA and of all weights, evaluation, prefill and decode. */
 async function plans(limits: Limits): Promise<Plan[]> {
   const found: Plan[] = [];
   for (const name of ["lora", "full"]) {
     const file = `tests/parity/${name}.yml`;
-    const { config } = parseConfig(await host.readText(file), file);
+    const overrides = half ? [{ key: "fp16", value: "true" }] : [];
+    const { config } = parseConfig(await host.readText(file), file, overrides);
     const session = await prepareSession(host, config, limits);
     const batches = [...session.microSteps.values(), ...session.evaluations.values()];
     found.push(...batches.map(({ plan }) => plan), session.update);
@@ -61,6 +72,24 @@ async function plans(limits: Limits): Promise<Plan[]> {
     await generator.feed([[4]]);
   }
   return found;
+}
+
+async function nullDawn(): Promise<Host> {
+  await host.engines("dawn"); // declares its globals
+  const { create } = await import("webgpu" as string);
+  const engines = [{ name: "dawn", gpu: create(["backend=null"]) } as const];
+  kept.push(engines);
+  return { ...host, engines: () => Promise.resolve(engines) };
+}
+
+/** A product's kernel for A and C in f16. */
+function fromHalfToHalf(source: string): string {
+  const last = source.match(/@binding/g)!.length - 1;
+  const bindings = Array.from({ length: last + 1 }, (_, i): Binding => ({
+    tensor: tensor("matrix", [1], i === 0 || i === last ? "f16" : "f32", "activation"),
+    access: i === last ? "write" : "read",
+  }));
+  return withHalves(source, bindings);
 }
 
 /** A stand-in for memory on a device that keeps the plans which it is given to compile. */
@@ -86,6 +115,7 @@ function awkwardProducts(): MatmulShape[] {
     { accumulate: true },
     { bType: "bf16" },
     { transposeA: true, accumulate: true },
+    ...(half ? [{ transposeA: true, accumulate: true, bType: "f16" as const }] : []),
   ];
   const quantized: QuantFormat[] = [
     { kind: "nf4", block: 64, nested: true },

@@ -6,6 +6,7 @@ import { spawn } from "../cli/eft.ts";
 import { f32ToBytes } from "../../src/files/dtype.ts";
 import { writeSafetensors } from "../../src/files/safetensors.ts";
 import type { EndEvent } from "../../src/train/events.ts";
+import type { Trainer } from "../../src/train/trainer.ts";
 import { configText, host, lora, only, readTensors, sanitize, tinyFolder, train } from "./tiny.ts";
 
 type Keys = Record<string, unknown>;
@@ -38,18 +39,23 @@ function result(folder: string) {
 }
 
 /** Stops a run after step `last`, as Ctrl-C does. */
-async function trainUpTo(folder: string, keys: Keys, last: number): Promise<EndEvent> {
+async function trainUpTo(
+  folder: string,
+  keys: Keys,
+  last: number,
+  start?: Start,
+): Promise<EndEvent> {
   const stop = new AbortController();
   let end: EndEvent | undefined;
   await train(folder, keys, {
     signal: stop.signal,
-    before(trainer) {
+    async before(trainer) {
+      await start?.(trainer);
       const step = trainer.step.bind(trainer);
       trainer.step = async (...args) => {
         await step(...args);
         if (trainer.position.steps === last) stop.abort();
       };
-      return Promise.resolve();
     },
     onEvent(event) {
       if (event.event === "end") end = event;
@@ -58,8 +64,11 @@ async function trainUpTo(folder: string, keys: Keys, last: number): Promise<EndE
   return end!;
 }
 
+/** Done to the trainer before the first step of a run, but not when it is gone on with. */
+type Start = (trainer: Trainer) => Promise<void>;
+
 const full = { learning_rate: 1e-3 };
-const variants: { name: string; keys: Keys; stops: number[] }[] = [
+const variants: { name: string; keys: Keys; stops: number[]; start?: Start }[] = [
   {
     name: "LoRA with dropout, accumulation, evaluation and samples",
     keys: {
@@ -122,19 +131,30 @@ const others: typeof variants = [
     stops: [3, 5],
   },
   {
+    name: "fp16, whose first steps overflow",
+    keys: { ...lora, fp16: true, max_steps: 9, logging_steps: 4, save_strategy: "no" },
+    stops: [1, 2, 7],
+    start({ memory, session }) {
+      // Where the device has no f16 this is a run like any other.
+      if (session.state.scaler) memory.write(session.state.scaler, Float32Array.of(2 ** 26, 0));
+      return Promise.resolve();
+    },
+  },
+  {
     name: "PiSSA",
     keys: { ...lora, peft_init_lora_weights: "pissa", max_steps: 5, save_strategy: "no" },
     stops: [2],
   },
 ];
 
-for (const { name, keys, stops } of [...variants, ...others]) {
+for (const { name, keys, stops, start } of [...variants, ...others]) {
   Deno.test(`gone on after Ctrl-C: ${name}`, sanitize, async () => {
     const folder = tinyFolder();
-    const alone = only(await train(folder, { ...keys, output_dir: `${folder}/alone` }), "end")[0];
+    const whole = { ...keys, output_dir: `${folder}/alone` };
+    const alone = only(await train(folder, whole, { before: start }), "end")[0];
     const again = { ...keys, auto_resume_from_checkpoints: true };
-    for (const stop of stops) {
-      const end = await trainUpTo(folder, again, stop);
+    for (const [i, stop] of stops.entries()) {
+      const end = await trainUpTo(folder, again, stop, i === 0 ? start : undefined);
       assert.equal(end.steps, stop);
       assert.equal(end.ended_by, "interrupt");
       assert.equal(end.checkpoint, `${folder}/out/checkpoint-${stop}`);

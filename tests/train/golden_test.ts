@@ -1,11 +1,13 @@
 // Whole runs against PyTorch + transformers + PEFT: 50 steps from the same start on the same batches;
-// see tests/golden. Each loss, each gradient norm and the final weights must agree.
+// see tests/golden. Each loss, each gradient norm and the final weights must agree; with activations
+// in f16 they must stay as near to the run in f32 as PyTorch's do under autocast.
 
 import assert from "node:assert/strict";
 import { attachLora } from "../../src/adapter/lora.ts";
 import { openSafetensors } from "../../src/files/safetensors.ts";
 import { bytesToF32 } from "../../src/files/dtype.ts";
 import { Memory } from "../../src/gpu/program.ts";
+import { firstScaler, scalerTensor } from "../../src/graph/loss_scaler.ts";
 import { packStep, statisticsTensor, stepTensor } from "../../src/graph/step_scalars.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { sizeOf, type Tensor } from "../../src/graph/graph.ts";
@@ -14,7 +16,7 @@ import { readModelShape } from "../../src/model/architecture.ts";
 import { batchInputs } from "../../src/model/forward.ts";
 import { declareModel } from "../../src/model/model.ts";
 import { loadWeights } from "../../src/model/weights.ts";
-import { microStepGraph, updateGraph } from "../../src/train/graphs.ts";
+import { microStepGraph, type StepState, updateGraph } from "../../src/train/graphs.ts";
 import { decays, groupParameters } from "../../src/train/parameters.ts";
 import { adamw } from "../../src/train/optimizers/adamw.ts";
 import { scalarsTensor, UpdateScalars } from "../../src/train/optimizers/scalars.ts";
@@ -24,6 +26,7 @@ import { testDevice } from "../device.ts";
 
 const host = denoHost();
 const golden = "tests/golden";
+const sanitize = { sanitizeOps: false, sanitizeResources: false };
 
 interface Golden {
   losses: number[];
@@ -39,7 +42,7 @@ for (const base of ["llama", "qwen2"]) {
   for (const method of ["lora", "full"]) {
     for (const recompute of [false, true]) {
       const name = `golden run ${base} ${method}${recompute ? " recomputed" : ""}`;
-      Deno.test(name, { sanitizeOps: false, sanitizeResources: false }, async () => {
+      Deno.test(name, sanitize, async () => {
         await checkRun(
           `${golden}/base-${base}`,
           `${golden}/run-${base}-${method}`,
@@ -48,10 +51,23 @@ for (const base of ["llama", "qwen2"]) {
         );
       });
     }
+    Deno.test(`golden run ${base} ${method} in f16`, sanitize, async () => {
+      if (!(await testDevice()).limits.f16) return;
+      const half = await json<{ band: number }>(`${golden}/half/${base}-${method}.json`);
+      const paths = [`${golden}/base-${base}`, `${golden}/run-${base}-${method}`] as const;
+      await checkRun(...paths, method, method === "lora", half.band);
+    });
   }
 }
 
-async function checkRun(baseFolder: string, folder: string, method: string, recompute: boolean) {
+/** `band`: how far losses under PyTorch's autocast to f16 are from those in f32; f16 here as well. */
+async function checkRun(
+  baseFolder: string,
+  folder: string,
+  method: string,
+  recompute: boolean,
+  band?: number,
+) {
   const expected = await json<Golden>(`${folder}/losses.json`);
   const { micro_batches: microBatches } = await json<{
     micro_batches: { input_ids: number[][]; labels: number[][] }[];
@@ -86,7 +102,12 @@ async function checkRun(baseFolder: string, folder: string, method: string, reco
     );
     const scalars = scalarsTensor(groups);
     const updates = new UpdateScalars(groups);
-    const state = { step: stepTensor(), statistics: statisticsTensor() };
+    const state: StepState = { step: stepTensor(), statistics: statisticsTensor() };
+    if (band) {
+      model.activations = "f16";
+      state.scaler = scalerTensor();
+      memory.write(state.scaler, firstScaler);
+    }
     const inputs = batchInputs(batch, length);
     const { graph } = microStepGraph(model, inputs, state, device.limits, { recompute });
     const updating = updateGraph({ groups, scalars, maxGradNorm: 1 }, state, device.limits);
@@ -164,6 +185,12 @@ async function checkRun(baseFolder: string, folder: string, method: string, reco
     final.close();
     const worst = { worstLoss, worstNorm, worstWeight };
     console.log(`${folder}: ${JSON.stringify(worst)}`);
+    if (band) {
+      assert.ok(worstLoss < 2 * band, `losses differ by ${worstLoss}, PyTorch's by ${band}`);
+      assert.ok(worstLoss > 1e-6, "nothing was in f16");
+      assert.ok(worstWeight < 1e-2, `final weights differ by ${worstWeight}`);
+      return;
+    }
     assert.ok(worstLoss < 1e-5, `losses differ by ${worstLoss}`);
     assert.ok(worstNorm < 1e-4, `gradient norms differ by ${worstNorm}`);
     assert.ok(worstWeight < 1e-4, `final weights differ by ${worstWeight}`);

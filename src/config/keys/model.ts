@@ -87,7 +87,8 @@ const works = {
   },
   fp16: {
     schema: automatic.optional(),
-    description: "Half precision; see the note at the start of a run.",
+    description:
+      "Store activations in 16 bits, with loss scaling, where the device has shader-f16.",
   },
   tf32: { schema: automatic.optional(), description: "Has no meaning in WebGPU." },
   bfloat16: { schema: flag.optional(), description: "As bf16." },

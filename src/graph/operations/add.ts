@@ -2,6 +2,7 @@
 
 import source from "../../../shaders/add.wgsl" with { type: "text" };
 import { assertShape, type Operation, sizeOf } from "../graph.ts";
+import { common } from "../half.ts";
 import { linearDispatch, read, widthOf, write } from "./kernel.ts";
 
 /** (a, b) of equal shapes to a + b. */
@@ -9,7 +10,7 @@ export const add: Operation<Record<never, never>> = {
   name: "add",
   infer([a, b]) {
     assertShape(b, a.shape, "add");
-    return [{ name: `${a.name}+`, shape: a.shape }];
+    return [{ name: `${a.name}+`, shape: a.shape, dtype: common(a.dtype, b.dtype) }];
   },
   gradient(context) {
     const gradient = context.outputGradient(0)!;

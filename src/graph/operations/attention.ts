@@ -27,7 +27,10 @@ export const attention: Operation<Attention> = {
     assert(heads % keyHeads === 0, "attention: heads must be a multiple of key/value heads");
     assert(k.shape[1] === keyHeads * width && v.shape[1] === k.shape[1], "attention: key width");
     assert(q.shape[0] % batch === 0 && k.shape[0] % batch === 0, "attention: batch");
-    return [{ name: "attended", shape: q.shape }, { name: "lse", shape: [q.shape[0], heads] }];
+    return [
+      { name: "attended", shape: q.shape, dtype: q.dtype },
+      { name: "lse", shape: [q.shape[0], heads] },
+    ];
   },
   gradient(context) {
     const inputs = [
@@ -52,9 +55,9 @@ const attentionBackward: Operation<Attention> = {
   infer([q, k, v], { heads, cached }) {
     assert(!cached, "attention over a cache has no gradient");
     return [
-      { name: "dq", shape: q.shape },
-      { name: "dk", shape: k.shape },
-      { name: "dv", shape: v.shape },
+      { name: "dq", shape: q.shape, dtype: q.dtype },
+      { name: "dk", shape: k.shape, dtype: k.dtype },
+      { name: "dv", shape: v.shape, dtype: v.dtype },
       // The log-sum-exp and delta of each row side by side: kernels get along with eight bindings.
       { name: "attentionRows", shape: [q.shape[0], heads, 2], role: "workspace" },
     ];

@@ -29,7 +29,7 @@ export const columnScale: Operation<{ bias: boolean }> = {
   infer([x, magnitude, norm]) {
     assertShape(magnitude, [x.shape[1]], "columnScale");
     assertShape(norm, [x.shape[1]], "columnScale");
-    return [{ name: "scaled", shape: x.shape }];
+    return [{ name: "scaled", shape: x.shape, dtype: x.dtype }];
   },
   gradient(context) {
     const inputs = [context.input(0), context.input(1), context.input(2)];
@@ -59,7 +59,10 @@ export const columnScale: Operation<{ bias: boolean }> = {
 export const columnScaleBackward: Operation<Record<never, never>> = {
   name: "columnScaleBackward",
   infer([x]) {
-    return [{ name: "dscaled", shape: x.shape }, { name: "scaleProducts", shape: x.shape }];
+    return [
+      { name: "dscaled", shape: x.shape, dtype: x.dtype },
+      { name: "scaleProducts", shape: x.shape },
+    ];
   },
   lower({ inputs: [x, magnitude, norm, dy], outputs: [dx, products] }) {
     const [M, N] = x.shape;

@@ -17,7 +17,7 @@ interface Dropout {
 export const dropout: Operation<Dropout> = {
   name: "dropout",
   infer([x]) {
-    return [{ name: "dropped", shape: x.shape }];
+    return [{ name: "dropped", shape: x.shape, dtype: x.dtype }];
   },
   gradient(context) {
     const inputs = [context.outputGradient(0)!, context.input(1)];

@@ -21,6 +21,8 @@ interface HeadLoss {
   lowRank?: boolean;
   /** Two more inputs: rows [n, C] and their tokens [n], which take the place of rows of the head. */
   rows?: boolean;
+  /** What the gradients are multiplied with; see src/graph/loss_scaler.ts. */
+  scaler?: Tensor;
 }
 
 /** Bytes of logits that a chunk may take, where the width of the vocabulary allows. */
@@ -78,7 +80,7 @@ export const headLoss: Operation<HeadLoss> = {
     if (context.needs(0)) context.contribute(0, context.output(2));
     if (context.attributes.lowRank) context.contribute(4, context.output(3));
   },
-  lower({ inputs, outputs, attributes: { chunk, backward, ...extra } }, limits) {
+  lower({ inputs, outputs, attributes: { chunk, backward, scaler, ...extra } }, limits) {
     const [hidden, head, targets, step] = inputs;
     const [loss, logits, dhidden] = outputs;
     const [narrow, up] = extra.lowRank ? inputs.slice(4) : [];
@@ -103,6 +105,7 @@ export const headLoss: Operation<HeadLoss> = {
         dispatches.push(scatterColumns(count, part, index, logits));
       }
       const bindings = [read(targets), read(step), write(logits, 0, count * V * 4), write(loss)];
+      if (backward && scaler) bindings.push(read(scaler));
       dispatches.push(rowDispatch("crossEntropy", source, count, sharing, bindings, {
         ...stepValues,
         M,
@@ -111,6 +114,7 @@ export const headLoss: Operation<HeadLoss> = {
         WIDTH: width,
         FIRST: first,
         BACKWARD: backward,
+        SCALED: backward && scaler !== undefined,
       }));
       if (!backward) continue;
       if (index) dispatches.push(gatherColumns(count, index, logits, part));

@@ -1,7 +1,14 @@
 // Matrix products, the linear layer among them; kernels in shaders/matmul.wgsl.
 
 import { assert } from "../../errors.ts";
-import { bytesPerElement, type Dispatch, type Operation, type Tensor } from "../graph.ts";
+import {
+  type Binding,
+  bytesPerElement,
+  type Dispatch,
+  type DType,
+  type Operation,
+  type Tensor,
+} from "../graph.ts";
 import { type Limits, type RowShard, rowShards } from "../limits.ts";
 import { matmulKernel, type MatmulShape } from "../matmul.ts";
 import { codeBytesPerRow } from "../../quant/format.ts";
@@ -27,7 +34,8 @@ export const linear: Operation<Linear> = {
       `linear: ${weight.name} [${weight.shape}] does not fit an input of width ${x.shape[1]}`,
     );
     const inPlace = add ? (bias ? 3 : 2) : undefined;
-    return [{ name: `${weight.name}·x`, shape: [x.shape[0], weight.shape[0]], inPlace }];
+    const shape = [x.shape[0], weight.shape[0]];
+    return [{ name: `${weight.name}·x`, shape, dtype: x.dtype, inPlace }];
   },
   gradient(context) {
     const { scale, bias, add } = context.attributes;
@@ -40,7 +48,8 @@ export const linear: Operation<Linear> = {
     if (context.needs(0)) {
       const partial = context.ownPartial(0);
       const inputs = [dy, weight, ...(partial ? [partial] : [])];
-      const dx = context.graph.call(linearBackward, inputs, { scale });
+      const { dtype } = context.input(0);
+      const dx = context.graph.call(linearBackward, inputs, { scale, dtype });
       context.contribute(0, dx, partial !== undefined);
     }
     const sum = bias ? 3 : 2;
@@ -57,11 +66,11 @@ export const linear: Operation<Linear> = {
 };
 
 /** (dy [M, N], weight [N, K] [, partial [M, K]]) to scale·dy·weight [+ partial, in its memory]. */
-export const linearBackward: Operation<{ scale?: number }> = {
+export const linearBackward: Operation<{ scale?: number; dtype?: DType }> = {
   name: "linearBackward",
-  infer([dy, weight, partial]) {
+  infer([dy, weight, partial], { dtype }) {
     const inPlace = partial ? 2 : undefined;
-    return [{ name: "dx", shape: [dy.shape[0], weight.shape[1]], inPlace }];
+    return [{ name: "dx", shape: [dy.shape[0], weight.shape[1]], dtype, inPlace }];
   },
   lower({ inputs: [dy, weight, partial], outputs: [dx], attributes: { scale } }, limits) {
     return inputGradient(dy, weight, dx, limits, { scale, accumulate: partial !== undefined });
@@ -183,6 +192,7 @@ export function weightGradient(
         n: K,
         k: rows,
         transposeA: true,
+        ...storedAs(x, 0),
         accumulate: true,
         alpha: options.scale,
         lda: N,
@@ -200,10 +210,12 @@ export function weightGradient(
 
 function product(
   label: string,
-  shape: MatmulShape,
+  layout: MatmulShape,
   limits: Limits,
   bindings: Dispatch["bindings"],
 ): Dispatch {
+  const half = ({ tensor: { dtype } }: Binding) => dtype === "f16" ? dtype : undefined;
+  const shape = { ...layout, aType: half(bindings[0]), cType: half(bindings.at(-1)!) };
   const { source, workgroups } = matmulKernel(shape, limits);
   const { m, n, k } = shape;
   return {
@@ -230,16 +242,16 @@ function weightBindings(weight: Tensor, { offset, bytes }: RowShard): Dispatch["
   return [read(codes, offset, bytes), ...others.map((part) => read(part))];
 }
 
-/** How B of a product is stored, for the weight's rows from `row` on. */
+/** How B of a product is stored, from this row of it on. */
 function storedAs(weight: Tensor, row: number): Pick<MatmulShape, "bType" | "bFormat" | "bRow"> {
   if (weight.quantized) return { bFormat: weight.quantized.format, bRow: row };
   const { dtype } = weight;
-  assert(dtype === "f32" || dtype === "f16" || dtype === "bf16", `matmul: no ${dtype} weights`);
+  assert(dtype === "f32" || dtype === "f16" || dtype === "bf16", `matmul: no ${dtype} matrices`);
   return { bType: dtype };
 }
 
 function part(activation: Tensor, rows?: Rows) {
   if (!rows) return read(activation);
-  const stride = activation.shape[1] * 4;
+  const stride = activation.shape[1] * bytesPerElement(activation.dtype);
   return read(activation, rows.first * stride, rows.count * stride);
 }

@@ -1,20 +1,22 @@
 // Root mean square normalisation; see shaders/rms_norm.wgsl.
 
 import source from "../../../shaders/rms_norm.wgsl" with { type: "text" };
-import { assertShape, type Operation } from "../graph.ts";
+import { assertShape, type DType, type Operation } from "../graph.ts";
 import { columnSum } from "./column_sum.ts";
 import { literal, read, rowDispatch, widthOf, write } from "./kernel.ts";
 
 interface RmsNorm {
   epsilon: number;
+  /** How y is stored; f32 when absent. The layers that read it store as it is stored. */
+  dtype?: DType;
 }
 
 /** (x [M, C], weight [C]) to (y [M, C], rstd [M]). */
 export const rmsNorm: Operation<RmsNorm> = {
   name: "rmsNorm",
-  infer([x, weight]) {
+  infer([x, weight], { dtype }) {
     assertShape(weight, [x.shape[1]], "rmsNorm");
-    return [{ name: "norm", shape: x.shape }, { name: "rstd", shape: [x.shape[0]] }];
+    return [{ name: "norm", shape: x.shape, dtype }, { name: "rstd", shape: [x.shape[0]] }];
   },
   gradient(context) {
     const x = context.input(0);

@@ -11,7 +11,7 @@ export const swiglu: Operation<None> = {
   name: "swiglu",
   infer([gate, up]) {
     assertShape(up, gate.shape, "swiglu");
-    return [{ name: "swiglu", shape: gate.shape }];
+    return [{ name: "swiglu", shape: gate.shape, dtype: gate.dtype }];
   },
   gradient(context) {
     const [dgate, dup] = context.graph.add(
@@ -35,7 +35,10 @@ export const swiglu: Operation<None> = {
 export const swigluBackward: Operation<None> = {
   name: "swigluBackward",
   infer([gate, up]) {
-    return [{ name: "dgate", shape: gate.shape }, { name: "dup", shape: up.shape }];
+    return [
+      { name: "dgate", shape: gate.shape, dtype: gate.dtype },
+      { name: "dup", shape: up.shape, dtype: up.dtype },
+    ];
   },
   lower({ inputs: [gate, up, dy], outputs: [dgate, dup] }) {
     const N = sizeOf(gate);

@@ -15,7 +15,11 @@ export function scalarsTensor(groups: readonly ParameterGroup[]): Tensor {
 
 export class UpdateScalars {
   readonly #groups: readonly ParameterGroup[];
-  readonly #rows: { steps: number; kept: number[] }[];
+  #rows: { steps: number; kept: number[] }[];
+  /** The rows before the last step. */
+  #before: { steps: number; kept: number[] }[] = [];
+  /** The least count of steps of a group that took part in the last step. */
+  youngest = 0;
 
   constructor(groups: readonly ParameterGroup[]) {
     this.#groups = groups;
@@ -31,13 +35,26 @@ export class UpdateScalars {
     active: (group: ParameterGroup) => boolean = () => true,
   ): Float32Array<ArrayBuffer> {
     const all = new Float32Array(Math.max(1, this.#groups.length) * SCALARS_PER_ROW);
+    this.#before = structuredClone(this.#rows);
+    this.youngest = Infinity;
     this.#groups.forEach((group, i) => {
       if (!active(group)) return;
       const row = this.#rows[i];
       const numbers = group.optimizer.scalars(++row.steps, rate * group.rateScale, row.kept);
+      this.youngest = Math.min(this.youngest, row.steps);
       all.set(numbers, group.row * SCALARS_PER_ROW);
     });
     return all;
+  }
+
+  /** Forgets the last step, which the device has skipped. */
+  takeBack(): void {
+    this.#rows = this.#before;
+  }
+
+  /** Whether any group has had a step. */
+  get begun(): boolean {
+    return this.#rows.some(({ steps }) => steps > 0);
   }
 
   /** Counts the steps of every group from one again. */

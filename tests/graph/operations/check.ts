@@ -26,6 +26,8 @@ export interface Input {
   dense: Dense;
   /** Enters as an activation with a gradient of its own. */
   asActivation: boolean;
+  /** How that activation is stored. */
+  dtype?: DType;
 }
 
 /** Random numbers of tests; the same every time. */
@@ -47,6 +49,12 @@ export class Source {
 
   activation(shape: number[], values: number | Float32Array<ArrayBuffer> = 1): Input {
     return { ...this.trained(shape, values), asActivation: true };
+  }
+
+  /** An activation that is stored in f16, of values that are exact there. */
+  half(shape: number[], deviation = 1): Input {
+    const bits = f16ToF32(f32ToF16(this.normal(product(shape), deviation)));
+    return { ...this.activation(shape, bits), dtype: "f16" };
   }
 
   /** A trained weight in f32. `values` may be a deviation. */
@@ -142,7 +150,9 @@ export async function check(name: string, test: Check): Promise<void> {
   const values = new Map<Tensor, Values>();
   for (const { tensor, bits } of inputs) values.set(tensor, bits);
   const expected = twin(inputs.map((input) => input.dense));
-  const seed = random.normal(product(expected[0].shape));
+  const normal = random.normal(product(expected[0].shape));
+  const half = inputs.some(({ dtype }) => dtype === "f16");
+  const seed = half ? f16ToF32(f32ToF16(normal)) : normal;
   const trained = test.forwardOnly ? [] : inputs.filter(({ tensor }) => tensor.role === "trained");
   // Gradients are added to what is there: start them at something else than zero.
   const before = trained.map(({ tensor }) => random.normal(sizeOf(tensor)));
@@ -151,8 +161,8 @@ export async function check(name: string, test: Check): Promise<void> {
   const found = await runGraph(
     values,
     (graph) => {
-      const leaves = inputs.map(({ tensor, asActivation }) =>
-        asActivation ? graph.call(variable, [tensor], {}) : tensor
+      const leaves = inputs.map(({ tensor, asActivation, dtype }) =>
+        asActivation ? graph.call(variable, [tensor], { dtype }) : tensor
       );
       const outputs = build(graph, leaves).slice(0, expected.length);
       if (!test.forwardOnly) {

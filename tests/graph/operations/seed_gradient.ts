@@ -2,7 +2,7 @@
 // and `seedGradient` starts the backward pass with any output gradient. Together with them an operation
 // is differentiated as the engine does it.
 
-import type { Dispatch, Operation, Tensor } from "../../../src/graph/graph.ts";
+import type { Dispatch, DType, Operation, Tensor } from "../../../src/graph/graph.ts";
 import { sizeOf } from "../../../src/graph/graph.ts";
 import { linearDispatch, read, write } from "../../../src/graph/operations/kernel.ts";
 
@@ -23,9 +23,9 @@ function copy(x: Tensor, y: Tensor, accumulate: boolean): Dispatch[] {
 }
 
 /** (trained value) to an activation of equal content; its gradient is added to the value's. */
-export const variable: Operation<Record<never, never>> = {
+export const variable: Operation<{ dtype?: DType }> = {
   name: "variable",
-  infer: ([value]) => [{ name: `${value.name} activation`, shape: value.shape }],
+  infer: ([value], { dtype }) => [{ name: `${value.name} activation`, shape: value.shape, dtype }],
   gradient(context) {
     const into = context.destination(0)!;
     context.graph.add(addInto, [context.outputGradient(0)!], { into });
@@ -43,7 +43,7 @@ const addInto: Operation<{ into: Tensor }> = {
 export const seedGradient: Operation<Record<never, never>> = {
   name: "seedGradient",
   startsGradient: true,
-  infer: ([y]) => [{ name: `${y.name} seed`, shape: y.shape }],
+  infer: ([y]) => [{ name: `${y.name} seed`, shape: y.shape, dtype: y.dtype }],
   gradient: (context) => context.contribute(0, context.output(0)),
   lower: ({ inputs: [, gradient], outputs: [y] }) => copy(gradient, y, false),
 };
