@@ -66,7 +66,7 @@ export const text = {
       pretraining_dataset: "pretraining",
     },
     takeOut: "Take out",
-    takeOutName: (path: string) => `Take ${path} out of the configuration`,
+    takeOutName: (path: string) => `Take out ${path}`,
     chooseFor: (path: string) => `${path} is kept, but not used yet.`,
     trainOnly: "Train on it",
     trainToo: "Train on it too",

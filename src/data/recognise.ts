@@ -48,7 +48,7 @@ export const OWN_PROMPT = {
   system_format: "{system}\n\n",
 };
 
-/** The formats that fit most of the rows, the best first; none when nothing fits. */
+/** The formats that fit half of the rows or more, the best first; none when nothing fits. */
 export function recognise(rows: readonly Row[]): Guess[] {
   if (rows.length === 0) return [];
   const found: { guess: Guess; explained: number }[] = [];
@@ -65,7 +65,7 @@ export function recognise(rows: readonly Row[]): Guess[] {
     const parts = entry.columns.split(/ (?![^[]*\])/);
     if (entry.columns === "" || entry.name === "chat_template") continue;
     const fitting = rows.filter((row) => fits(row, entry, parts));
-    if (2 * fitting.length <= rows.length) continue;
+    if (fitting.length === 0 || 2 * fitting.length < rows.length) continue;
     const names = columns.map(({ name }) => name)
       .filter((name) => parts.some((part) => namesOf(part).includes(name)));
     const few = fitting.length < rows.length ? `${fitting.length} of ${rows.length}` : "the";

@@ -22,9 +22,9 @@ export interface FormatGroup {
   formats: FormatEntry[];
 }
 
-const same = "The same, under another name.";
+const sameAs = (name: string) => `Another name of ${name}.`;
 const styles = (name: string): Record<string, string> => ({
-  [`${name}:instruct`]: same,
+  [`${name}:instruct`]: sameAs(name),
   [`${name}:chat`]: "With USER: and ASSISTANT: before the turns.",
   [`${name}:chatml`]: "With the marks of ChatML.",
   [`${name}:phi`]: "With the marks of Phi.",
@@ -40,7 +40,7 @@ export const CATALOGUE: readonly FormatGroup[] = [
         name: "chat_template",
         line: "Messages, written by the model's chat template.",
         columns: "messages[role content]",
-        alike: { "chat_template.load": same },
+        alike: { "chat_template.load": sameAs("chat_template") },
       },
       {
         name: "sharegpt",
@@ -48,10 +48,10 @@ export const CATALOGUE: readonly FormatGroup[] = [
         columns: "conversations[from value]",
         speakers: [...sharegpt, "assistant", "tool"],
         alike: {
-          "sharegpt.load": same,
-          "sharegpt:chat": same,
-          sharegpt_simple: same,
-          "sharegpt_simple.load": same,
+          "sharegpt.load": sameAs("sharegpt"),
+          "sharegpt:chat": sameAs("sharegpt"),
+          sharegpt_simple: sameAs("sharegpt"),
+          "sharegpt_simple.load": sameAs("sharegpt"),
         },
       },
       {
@@ -65,14 +65,14 @@ export const CATALOGUE: readonly FormatGroup[] = [
         line: "ShareGPT with the speaker in `role`.",
         columns: "conversations[role value]",
         speakers: sharegpt,
-        alike: { "sharegpt_simple.load_role": same },
+        alike: { "sharegpt_simple.load_role": sameAs("sharegpt.load_role") },
       },
       {
         name: "sharegpt.load_guanaco",
         line: "ShareGPT with prompter and assistant, as in Guanaco.",
         columns: "conversations[role text]",
         speakers: ["prompter", "assistant", "system"],
-        alike: { "sharegpt_simple.load_guanaco": same },
+        alike: { "sharegpt_simple.load_guanaco": sameAs("sharegpt.load_guanaco") },
       },
       {
         name: "sharegpt.load_ultrachat",
@@ -90,7 +90,7 @@ export const CATALOGUE: readonly FormatGroup[] = [
         name: "sharegpt_jokes",
         line: "A joke and why it is funny, as a conversation.",
         columns: "text title? explanation",
-        alike: { "sharegpt_jokes.load": same },
+        alike: { "sharegpt_jokes.load": sameAs("sharegpt_jokes") },
       },
     ],
   },
@@ -103,8 +103,8 @@ export const CATALOGUE: readonly FormatGroup[] = [
         columns: "instruction input? output",
         alike: {
           ...styles("alpaca"),
-          alpaca_instruct: same,
-          "alpaca_instruct.load": same,
+          alpaca_instruct: sameAs("alpaca"),
+          "alpaca_instruct.load": sameAs("alpaca"),
           "alpaca_instruct.load_no_prompt": "Without the sentence before the instruction.",
           alpaca_chat: "In the chat style, or the one named by `conversation`.",
           "alpaca_chat.load": "In the chat style, or the one named by `conversation`.",
@@ -117,8 +117,8 @@ export const CATALOGUE: readonly FormatGroup[] = [
         line: "Alpaca with a system text for each row, in the chat style.",
         columns: "system instruction input? output",
         alike: {
-          "alpaca_w_system.load": same,
-          "alpaca_w_system.load_chat": same,
+          "alpaca_w_system.load": sameAs("alpaca_w_system"),
+          "alpaca_w_system.load_chat": sameAs("alpaca_w_system"),
           "alpaca_w_system.load_instruct": "In Alpaca's own style.",
         },
       },
@@ -149,7 +149,7 @@ export const CATALOGUE: readonly FormatGroup[] = [
         line: "An output, a reflection on it, and the corrected answer.",
         columns: "instruction input? output reflection corrected",
         alike: {
-          "reflection:instruct": same,
+          "reflection:instruct": sameAs("reflection"),
           "reflection:chat": "With USER: and ASSISTANT: before the turns.",
           "reflection:chatml": "Without the sentence before the instruction.",
         },
@@ -192,7 +192,7 @@ export const CATALOGUE: readonly FormatGroup[] = [
         name: "context_qa",
         line: "A question about an article.",
         columns: "article question answer",
-        alike: { "context_qa.load": same },
+        alike: { "context_qa.load": sameAs("context_qa") },
       },
       {
         name: "context_qa.load_404",

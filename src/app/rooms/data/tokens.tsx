@@ -33,11 +33,13 @@ export function Legend() {
 
 export function Tokens({ sample, name }: { sample: ShownSample; name: string }) {
   const { texts, ids, labels, trained, dropped } = sample;
-  const shown = useSignal(Math.min(STEP, texts.length));
+  const shown = useSignal(STEP);
   /** The token that has the cursor, and the one that is told about. */
   const cursor = useSignal(0), told = useSignal(-1);
   const list = useRef<HTMLDivElement>(null);
   const visible = Math.min(shown.value, texts.length);
+  // The same row may have become fewer tokens since.
+  const stop = Math.min(cursor.value, visible - 1);
 
   const move = (to: number) => {
     cursor.value = told.value = Math.max(0, Math.min(visible - 1, to));
@@ -90,8 +92,8 @@ export function Tokens({ sample, name }: { sample: ShownSample; name: string }) 
             role="option"
             class={`token ${stateOf(labels[i])}`}
             data-index={i}
-            tabIndex={i === cursor.value ? 0 : -1}
-            aria-selected={i === cursor.value}
+            tabIndex={i === stop ? 0 : -1}
+            aria-selected={i === stop}
             aria-label={words.tokenLabel(spoken(each), words.states[stateOf(labels[i])])}
             aria-description={words.tokenNumbers(labels[i], ids[i])}
           >
