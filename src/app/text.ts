@@ -79,7 +79,7 @@ export const text = {
     noFormat: "Choose a format",
     chooseFormat: "The format says which columns are the question and which the answer.",
     recognised: (reason: string) => `Recognised: ${reason}.`,
-    looksLike: (reason: string) => `The rows look like another format: ${reason}.`,
+    looksLike: (format: string, reason: string) => `The rows look like ${format}: ${reason}.`,
     use: (format: string) => `Use ${format}`,
     pretraining: "Text for pretraining: all of it is trained.",
     mapByHand: "Map columns by hand",
@@ -105,6 +105,11 @@ export const text = {
       "follows the prompt and is what is trained.",
     // Rows.
     reading: "Reading the first rows",
+    rowsElsewhere: "These rows are not on this computer yet.",
+    tokenizerElsewhere: "The tokenizer of the model is not on this computer yet, so the rows are " +
+      "not shown as tokens.",
+    download: "Download",
+    downloading: (file: string) => `Downloading ${file}`,
     noRows: "There are no rows to show.",
     untokenized: (reason: string) => `The rows cannot be shown as tokens. ${reason}`,
     view: "How to show the rows",

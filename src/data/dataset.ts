@@ -14,7 +14,7 @@ import {
 import { findFormat, formatNames } from "./formats/index.ts";
 import { isTokenized, tokenized } from "./formats/plain.ts";
 import { openPreference } from "./formats/preference.ts";
-import { guessLine, recognise } from "./recognise.ts";
+import { guessLine, preferenceRemark, recognise } from "./recognise.ts";
 import { addNote, type DataReport, drop } from "./report.ts";
 import type { Sample } from "./sample.ts";
 import { type DatasetSource, readRows, type SourceOptions } from "./sources/rows.ts";
@@ -76,6 +76,10 @@ export function formatOf(dataset: DatasetKeys, row?: SourceRow): Format {
   const found = findFormat(type);
   if (found) return found;
   if (type === undefined) {
+    const remark = row && preferenceRemark([row.value]);
+    if (remark) {
+      throw new EftError("config", `datasets[].type is missing for ${dataset.path}. ${remark}`);
+    }
     const [guess] = row ? recognise([row.value]) : [];
     if (guess) {
       throw new EftError(

@@ -50,7 +50,7 @@ export const OWN_PROMPT = {
 
 /** The formats that fit half of the rows or more, the best first; none when nothing fits. */
 export function recognise(rows: readonly Row[]): Guess[] {
-  if (rows.length === 0) return [];
+  if (rows.length === 0 || preferenceRemark(rows) !== undefined) return [];
   const found: { guess: Guess; explained: number }[] = [];
   const add = (guess: Guess | undefined, explained: number) =>
     guess && !found.some((each) => each.guess.format === guess.format) &&

@@ -1,7 +1,7 @@
 // What became of the data of a run, in numbers: shown by `eft preprocess` and by the page.
 import { Batches, type BatchOptions } from "./batches.ts";
 import type { Prepared } from "./prepare.ts";
-import { droppedCount, type DropReason } from "./report.ts";
+import { droppedCount, type DroppedPlace, type DropReason } from "./report.ts";
 import type { Sample } from "./sample.ts";
 
 /** Left-out rows that are named one by one. */
@@ -55,7 +55,9 @@ export function summarise(data: Prepared, batching: BatchOptions, bins = 12): Da
     dropped: droppedCount(report),
     reasons: reasons.map(([reason, words]) => ({ words, count: report.dropped[reason] }))
       .filter(({ count }) => count > 0),
-    places: report.places.slice(0, NAMED_ROWS).map(({ file, line, reason, detail }) => ({
+    places: report.places.toSorted(byPlace).slice(0, NAMED_ROWS).map((
+      { file, line, reason, detail },
+    ) => ({
       file,
       line,
       words: detail ?? DROP_REASONS[reason],
@@ -73,6 +75,11 @@ export function summarise(data: Prepared, batching: BatchOptions, bins = 12): Da
     cached,
     notes: report.notes,
   };
+}
+
+/** The rows were shuffled before the first was left out. */
+function byPlace(a: DroppedPlace, b: DroppedPlace): number {
+  return a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1;
 }
 
 /** Lengths of the samples, in at most `bins` bins of equal width. */

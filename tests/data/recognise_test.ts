@@ -169,7 +169,9 @@ Deno.test("most rows decide; nothing fits numbers, no rows, or preferences", () 
   equal(guess!.reason, "2 of 3 rows have instruction and output");
   deepEqual(recognise([{ a: 1, b: null }]), []);
   deepEqual(recognise([]), []);
-  match(preferenceRemark([{ prompt: "a", chosen: "b", rejected: "c" }])!, /preference data/);
+  const preference = { prompt: "a", chosen: "b", rejected: "c" };
+  deepEqual(recognise([preference]), []);
+  match(preferenceRemark([preference])!, /preference data/);
   equal(preferenceRemark([row]), undefined);
 });
 

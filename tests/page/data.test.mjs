@@ -311,7 +311,7 @@ test("all rows are checked: counts, lengths, packing, left-out rows with their p
     [
       "data/mixed.jsonl:3 longer than sequence_len",
       "data/mixed.jsonl:5 nothing to train on",
-    ].sort((a, b) => places.indexOf(a) - places.indexOf(b)),
+    ],
   );
   await page.click("text=As a table");
   const counts = await page.locator(".histogram td").allInnerTexts();
@@ -326,6 +326,17 @@ test("without a tokenizer the rows are still shown, with a sentence", async () =
   await useConfig(CONFIG.replace("public/models/eft-tiny", "./models/none"));
   await page.waitForSelector("text=/The rows cannot be shown as tokens\\..*models\\/none/");
   assert.equal(await page.locator("table.rows tbody tr").count(), 10);
+  const asked = [];
+  const listen = (request) =>
+    new URL(request.url()).hostname !== "127.0.0.1" && asked.push(request);
+  page.on("request", listen);
+  await useConfig(CONFIG.replace("public/models/eft-tiny", "owner/model"));
+  await page.waitForSelector("text=The tokenizer of the model is not on this computer yet");
+  assert.equal(await page.locator("table.rows tbody tr").count(), 10);
+  await useConfig(CONFIG.replace("public/data/town.jsonl", "owner/rows"));
+  await page.waitForSelector("text=These rows are not on this computer yet.");
+  assert.equal(asked.length, 0);
+  page.off("request", listen);
   await useConfig(`${CONFIG}lora_rr: 3\n`);
   await page.waitForSelector("text=/The rows cannot be shown as tokens\\..*:\\d+:1: .*lora_rr/");
   await useConfig("a: [");

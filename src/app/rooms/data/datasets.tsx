@@ -2,6 +2,7 @@
 
 import { text } from "../../text.ts";
 import { addTo, type Configured, configured, setValSetSize, show, shown } from "./state.ts";
+import { useTyped } from "./typed.ts";
 import { readable, takeOut, trainOnly, valSetSize } from "./state.ts";
 
 const words = text.data;
@@ -54,7 +55,7 @@ function Choose({ path }: { path: string }) {
   const hasSets = configured.value.some(({ key }) => key === "datasets");
   return (
     <div class="card choose" role="group" aria-label={words.chooseFor(path)}>
-      <p>{words.chooseFor(path)}</p>
+      <p role="status">{words.chooseFor(path)}</p>
       <div class="row">
         <button type="button" class="primary" onClick={trainOnly}>{words.trainOnly}</button>
         {hasSets && (
@@ -77,8 +78,7 @@ function Share() {
         min="0"
         step="any"
         disabled={hasTests}
-        value={valSetSize.value}
-        onChange={({ currentTarget }) => setValSetSize(Number(currentTarget.value))}
+        {...useTyped(String(valSetSize.value), (text) => setValSetSize(Number(text)))}
       />
       <span class="hint">{hasTests ? words.shareTaken : words.shareHint}</span>
     </label>

@@ -1,6 +1,7 @@
 // Keeps data files, shows their rows with and without tokens, and checks all of them.
 
 import { type Config, parseConfig } from "../../../config/config.ts";
+import { Offline } from "../../../data/hub/request.ts";
 import type { DatasetKeys } from "../../../data/formats/format.ts";
 import { batchOptions, prepareData } from "../../../data/prepare.ts";
 import { readSomeRows, type SomeRows, type TokenizedRow } from "../../../data/preview.ts";
@@ -25,19 +26,26 @@ export const handlers: Handlers<DataRequests> = {
   "data.list": (_, { host }) => listKept(host),
   "data.keep": keep,
   "data.remove": ({ name }, { host }) => removeKept(host, name),
-  "data.preview": (ask, { host }) => preview(host, ask),
+  "data.preview": preview,
   "data.check": check,
 };
 
 // ---- the first look ----------------------------------------------------------------------------
 
-async function preview(host: Host, ask: DataRequests["data.preview"]["ask"]): Promise<Preview> {
+type Look = DataRequests["data.preview"];
+
+async function preview(
+  ask: Look["ask"],
+  { host: anyHost, report }: Context<ReportOf<Look>>,
+): Promise<Preview> {
   const { entry, key, from, count } = ask;
+  const host = ask.online ? anyHost : offlineHost(anyHost);
   const source = entry as unknown as DatasetSource;
   const phase = key === "test_datasets" ? "test" : "train";
   const some: SomeRows = entry.type === "_synthetic"
     ? { rows: [], more: false }
-    : await readSomeRows(host, source, from, count, { phase });
+    : await readSomeRows(host, source, from, count, { phase, onProgress: report });
+  if (some.failure instanceof Offline) return { ...NOTHING, elsewhere: "rows" };
   const values = some.rows.map(({ value }) => value);
   const remark = preferenceRemark(values);
   const answer: Preview = {
@@ -59,14 +67,22 @@ async function preview(host: Host, ask: DataRequests["data.preview"]["ask"]): Pr
   } catch (error) {
     if (!(error instanceof EftError)) throw error;
     answer.untokenized = error.text;
+    if (error instanceof Offline) answer.elsewhere = "tokenizer";
   }
   answer.rows = some.rows.map((row, i) => shownRow(row, made[i], tokenizer));
   return answer;
 }
 
+const NOTHING: Preview = { columns: [], rows: [], more: false, guesses: [], notes: [] };
+
+/** A first look downloads nothing unless it is told to. */
+function offlineHost(host: Host): Host {
+  return { ...host, env: (name) => name === "HF_HUB_OFFLINE" ? "1" : host.env(name) };
+}
+
 /** The checked configuration and the entry in it; an entry of no configuration is put into it. */
 function configured(
-  { configText, configName, entry, key, index }: DataRequests["data.preview"]["ask"],
+  { configText, configName, entry, key, index }: Look["ask"],
 ): { config: Config; dataset: DatasetKeys } {
   const isPlaced = key !== undefined && index !== undefined;
   const overrides = isPlaced ? [] : [

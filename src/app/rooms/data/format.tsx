@@ -5,6 +5,7 @@ import { type Guess, OWN_PROMPT } from "../../../data/recognise.ts";
 import { CHAT_TEMPLATES } from "../../../data/templates/chat_templates.ts";
 import { text } from "../../text.ts";
 import type { Entry } from "./requests.ts";
+import { useTyped } from "./typed.ts";
 import { change, guesses, preview, readable, type Shown } from "./state.ts";
 
 const words = text.data;
@@ -31,7 +32,7 @@ export function Format({ shown: { key, entry } }: { shown: Shown }) {
   if (key === "pretraining_dataset") return <p class="quiet">{words.pretraining}</p>;
   const name = formatName(entry);
   const guess = guesses.value.find(({ format }) => format === bases.get(name));
-  const better = guess ? undefined : guesses.value[0];
+  const better = guess || name === "user_defined" ? undefined : guesses.value[0];
   return (
     <div class="format">
       <label class="field">
@@ -52,12 +53,12 @@ export function Format({ shown: { key, entry } }: { shown: Shown }) {
           {name && !lines.has(name) && <option value={name}>{name}</option>}
         </select>
         <span class="hint">
-          {guess ? words.recognised(guess.reason) : lines.get(name) ?? words.chooseFormat}
+          {guess ? words.recognised(guess.reason) : name === "" && words.chooseFormat}
         </span>
       </label>
       {better && (
         <p class="row">
-          <span class="quiet">{words.looksLike(better.reason)}</span>
+          <span class="quiet">{words.looksLike(better.format, better.reason)}</span>
           <button type="button" class="small" onClick={() => apply(better)}>
             {words.use(better.format)}
           </button>
@@ -184,7 +185,7 @@ function OwnColumns({ entry }: { entry: Entry }) {
   const names = textColumns();
   const set = (key: string, value: string | undefined) => {
     const next = Object.entries({ ...type, [key]: value }).filter(([, each]) => each !== undefined);
-    change({ type: Object.fromEntries(next) });
+    return change({ type: Object.fromEntries(next) });
   };
   const column = (key: string, usual: string, optional = false) => (
     <Choice
@@ -196,15 +197,11 @@ function OwnColumns({ entry }: { entry: Entry }) {
     />
   );
   const area = (key: keyof typeof OWN_PROMPT, label: string) => (
-    <label class="field">
-      {label}
-      <textarea
-        rows={4}
-        spellcheck={false}
-        value={type[key] ?? ""}
-        onChange={({ currentTarget }) => set(key, currentTarget.value || undefined)}
-      />
-    </label>
+    <Area
+      label={label}
+      value={type[key] ?? ""}
+      onText={(text) => set(key, text || undefined)}
+    />
   );
   return (
     <>
@@ -221,6 +218,19 @@ function OwnColumns({ entry }: { entry: Entry }) {
       </div>
       <p class="hint quiet">{words.formatHint}</p>
     </>
+  );
+}
+
+function Area({ label, value, onText }: {
+  label: string;
+  value: string;
+  onText: (text: string) => Promise<void>;
+}) {
+  return (
+    <label class="field">
+      {label}
+      <textarea rows={4} spellcheck={false} {...useTyped(value, onText)} />
+    </label>
   );
 }
 

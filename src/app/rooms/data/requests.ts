@@ -1,4 +1,5 @@
 import type { DataSummary } from "../../../data/summary.ts";
+import type { DownloadProgress } from "../../../data/hub/settings.ts";
 import type { Column, Guess } from "../../../data/recognise.ts";
 
 /** One entry of `datasets`, as the configuration has it. */
@@ -51,6 +52,8 @@ export interface Preview {
   guesses: Guess[];
   /** Why rows were not made into tokens. */
   untokenized?: string;
+  /** What would have to be downloaded first. */
+  elsewhere?: "rows" | "tokenizer";
   /** Whether the tokenizer brings a chat template; unknown without a tokenizer. */
   hasTemplate?: boolean;
   notes: string[];
@@ -75,8 +78,11 @@ export interface DataRequests {
       index?: number;
       from: number;
       count: number;
+      /** Whether data and tokenizer may be downloaded. */
+      online: boolean;
     };
     answer: Preview;
+    report: DownloadProgress;
   };
   /** Reads and tokenizes all data of the configuration. */
   "data.check": {

@@ -1,24 +1,26 @@
 // The rows that are looked at: as they were read, or as the tokens that training makes of them.
 
 import { signal } from "@preact/signals";
-import { count } from "../../parts/format.ts";
+import { bytes, count } from "../../parts/format.ts";
 import { Notice } from "../../parts/notice.tsx";
 import { text } from "../../text.ts";
 import type { Cell, Preview, ShownRow } from "./requests.ts";
-import { from, preview, previewFailure, ROWS } from "./state.ts";
+import { downloading, from, online, preview, previewFailure, ROWS } from "./state.ts";
 import { Legend, Tokens } from "./tokens.tsx";
 
 const words = text.data;
 
-/** Characters of a cell before it is clipped. */
-const CLIPPED = 200;
+/** A longer cell is clipped, to so many characters. */
+const LONG = 300, CLIPPED = 200;
 
 const asTokens = signal(true);
 
 export function Rows() {
   const found = preview.value;
   if (previewFailure.value) return <Notice kind="error">{previewFailure}</Notice>;
+  if (downloading.value) return <Downloading />;
   if (!found) return <p class="quiet" role="status">{words.reading}</p>;
+  if (found.elsewhere === "rows") return <Elsewhere>{words.rowsElsewhere}</Elsewhere>;
   const isTokenized = found.untokenized === undefined;
   const showTokens = asTokens.value && isTokenized;
   const isEmpty = found.rows.length === 0;
@@ -26,9 +28,11 @@ export function Rows() {
     <>
       {found.failure && <Notice kind="error">{found.failure}</Notice>}
       {found.notes.map((note) => <Notice key={note} kind="warning">{note}</Notice>)}
-      {!isEmpty && found.untokenized !== undefined && (
-        <Notice kind="warning">{words.untokenized(found.untokenized)}</Notice>
-      )}
+      {found.elsewhere === "tokenizer"
+        ? <Elsewhere>{words.tokenizerElsewhere}</Elsewhere>
+        : !isEmpty && found.untokenized !== undefined && (
+          <Notice kind="warning">{words.untokenized(found.untokenized)}</Notice>
+        )}
       {isEmpty && !found.failure && <p class="quiet">{words.noRows}</p>}
       {!isEmpty && (
         <>
@@ -58,6 +62,30 @@ export function Rows() {
         </>
       )}
     </>
+  );
+}
+
+/** Nothing is asked of the network before the person has agreed to it. */
+function Elsewhere({ children }: { children: string }) {
+  return (
+    <div class="row elsewhere">
+      <Notice kind="info">{children}</Notice>
+      <button type="button" onClick={() => online.value = true}>{words.download}</button>
+    </div>
+  );
+}
+
+function Downloading() {
+  const { file, done, total } = downloading.value!;
+  return (
+    <div class="row copying" role="status">
+      <span>{words.downloading(file)}</span>
+      <progress
+        aria-label={words.downloading(file)}
+        {...(total ? { value: done, max: total } : {})}
+      />
+      <span class="quiet">{bytes(done)}</span>
+    </div>
   );
 }
 
@@ -117,7 +145,7 @@ function Table({ preview: { columns, rows } }: { preview: Preview }) {
 const opened = signal<ReadonlySet<Cell>>(new Set());
 
 function Clipped({ cell }: { cell: Cell }) {
-  if (cell.length <= CLIPPED) return <span class="cell">{cell.text}</span>;
+  if (cell.length <= LONG) return <span class="cell">{cell.text}</span>;
   const isOpen = opened.value.has(cell);
   const left = cell.length - cell.text.length;
   return (

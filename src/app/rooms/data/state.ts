@@ -2,6 +2,7 @@
 // is looked at. Whatever is changed about a data set of the configuration is changed in its text.
 
 import { batch, signal } from "@preact/signals";
+import type { DownloadProgress } from "../../../data/hub/settings.ts";
 import type { Guess } from "../../../data/recognise.ts";
 import type { DataSummary } from "../../../data/summary.ts";
 import { readKeys, setKeys } from "../../config_edit.ts";
@@ -40,6 +41,9 @@ export const readable = signal(true);
 export const shown = signal<Shown | undefined>(undefined);
 export const from = signal(0);
 export const preview = signal<Preview | undefined>(undefined);
+/** Whether what is looked at may be downloaded, and how far that is. */
+export const online = signal(false);
+export const downloading = signal<DownloadProgress | undefined>(undefined);
 export const previewFailure = signal("");
 /** Formats that fit, from the first rows of the data set that is looked at. */
 export const guesses = signal<Guess[]>([]);
@@ -201,7 +205,8 @@ export async function look(entry: Entry): Promise<void> {
   if (used) return show(used);
   let guessed = entry;
   try {
-    const answer = await engine().ask("data.preview", { ...config(), entry, from: 0, count: ROWS });
+    const ask = { ...config(), entry, from: 0, count: ROWS, online: false };
+    const answer = await engine().ask("data.preview", ask);
     guessed = { ...entry, ...answer.guesses[0]?.keys };
   } catch {
     // The look itself will say what is wrong.
@@ -213,6 +218,7 @@ export function show(next: Shown): void {
   batch(() => {
     shown.value = next;
     from.value = 0;
+    online.value = false;
     preview.value = undefined;
     guesses.value = [];
   });
@@ -223,7 +229,7 @@ let asked = 0;
 /** Reads the rows that are looked at. */
 export async function readPreview(): Promise<void> {
   const now = shown.value, start = from.value;
-  const ask = config(); // read here, so that an effect follows the configuration
+  const ask = { ...config(), online: online.value }; // read here, so that an effect follows it
   const number = ++asked;
   if (!now) {
     preview.value = undefined;
@@ -238,7 +244,7 @@ export async function readPreview(): Promise<void> {
       entry,
       from: start,
       count: ROWS,
-    });
+    }, { onReport: (report) => downloading.value = report });
     if (number !== asked) return; // something else is looked at by now
     batch(() => {
       preview.value = found;
@@ -247,6 +253,8 @@ export async function readPreview(): Promise<void> {
     });
   } catch (error) {
     if (number === asked) previewFailure.value = messageOf(error);
+  } finally {
+    if (number === asked) downloading.value = undefined;
   }
 }
 
