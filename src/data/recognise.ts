@@ -22,9 +22,9 @@ export interface Column {
 }
 
 /** Names that columns have in the wild, the usual one first. */
-const QUESTION = "instruction question prompt query problem request user human input".split(" ");
+const QUESTION = "instruction question prompt query problem request user human q input".split(" ");
 const CONTEXT = "input context passage".split(" ");
-const ANSWER = "output response answer completion target reply assistant solution".split(" ");
+const ANSWER = "output response answer completion target reply assistant solution a".split(" ");
 const SYSTEM = "system system_prompt".split(" ");
 const TEXT = "text content body document article story".split(" ");
 const TURNS = "messages conversations conversation dialogue dialog turns chat".split(" ");

@@ -66,7 +66,7 @@ const ROWS: [name: string, row: Row, first?: string][] = [
   ["input_output", { segments: [{ label: false, text: "a" }, { label: true, text: "b" }] }],
   ["tokenized", { input_ids: [1, 2], attention_mask: [1, 1], labels: [1, 2] }],
   ["stepwise_supervised", { prompt: "1+1", completions: ["2"], labels: [true] }],
-  ["user_defined", { q: "", prompt: "Why?", completion: "So." }],
+  ["user_defined", { id: "7", prompt: "Why?", completion: "So." }],
 ];
 
 /** Why rows cannot tell a format; those below `alike` have the columns of another one. */

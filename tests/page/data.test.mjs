@@ -122,11 +122,19 @@ async function axe() {
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("\n")}`);
 }
 
-async function screenshot(name) {
+/** A part of the room, from `top` or so far above its end, kept to be looked at. */
+async function screenshot(name, width, top, part, colorScheme = "light") {
   if (process.env.EFT_SCREENSHOTS !== "1") return;
+  const size = page.viewportSize();
+  await page.setViewportSize({ width, height: 740 });
+  await page.emulateMedia({ colorScheme });
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.setViewportSize({ width, height }); // the bar at the top stays there
+  const clip = { x: 0, y: top < 0 ? height + top : top, width, height: part };
   mkdirSync(join(root, "docs/screenshots"), { recursive: true });
-  await page.evaluate(() => scrollTo(0, 0));
-  await page.screenshot({ path: join(root, `docs/screenshots/${name}.png`) });
+  await page.screenshot({ path: join(root, `docs/screenshots/${name}.png`), clip });
+  await page.setViewportSize(size);
+  await page.emulateMedia({ colorScheme: "light" });
 }
 
 // ---- what a person does ------------------------------------------------------------------------
@@ -213,8 +221,6 @@ test("formats are recognised, written into the configuration, and can be changed
   assert.match(text, /message_property_mappings:\n {6}role: from\n {6}content: value\n/);
   assert.match(text, /^# mine\nbase_model: \S+ # embedded\n/); // comments stay
   assert.doesNotMatch(text, /town/);
-  await screenshot("data");
-
   await page.selectOption("#format", "sharegpt");
   text = await configHas(/type: sharegpt\n/);
   assert.doesNotMatch(text, /field_messages|message_property/);
@@ -290,8 +296,8 @@ test("rows can be pasted; long cells and long samples are opened", async () => {
 });
 
 test("all rows are checked: counts, lengths, packing, left-out rows with their places", async () => {
-  const row = (n) => ({ instruction: "Say it", output: "word ".repeat(n) });
-  await look("mixed.jsonl", lines(row(2), row(3), row(400), row(5), { ...row(1), output: "" }));
+  const row = (n) => ({ instruction: "Say it", output: "newts and efts ".repeat(n) });
+  await look("mixed.jsonl", lines(row(2), row(3), row(90), row(5), { ...row(1), output: "" }));
   await page.click("text=Train on it");
   await configHas(/mixed/);
   await page.click("#check");
@@ -313,6 +319,9 @@ test("all rows are checked: counts, lengths, packing, left-out rows with their p
       "data/mixed.jsonl:5 nothing to train on",
     ],
   );
+  await screenshot("data", 1280, 0, 1500);
+  await screenshot("data-dark", 1280, -1300, 1300, "dark");
+  await screenshot("data-phone", 360, 640, 1500);
   await page.click("text=As a table");
   const counts = await page.locator(".histogram td").allInnerTexts();
   assert.equal(counts.reduce((sum, each) => sum + Number(each), 0), 3);
@@ -432,7 +441,6 @@ test("the room is usable on a phone, in the dark, and by screen readers", async 
   await page.setViewportSize({ width: 360, height: 740 });
   const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.equal(await overflow(), 0);
-  await screenshot("data-phone");
   await page.click("text=As read");
   assert.equal(await overflow(), 0);
   await page.click("text=Paste text");
@@ -442,7 +450,6 @@ test("the room is usable on a phone, in the dark, and by screen readers", async 
   await page.emulateMedia({ colorScheme: "dark" });
   assert.deepEqual(await axe(), []);
   await page.setViewportSize({ width: 1280, height: 900 });
-  await screenshot("data-dark");
   await page.emulateMedia({ colorScheme: "light" });
 });
 
@@ -459,10 +466,10 @@ test("a file of 1 GB is kept, looked at and given up without taking its size in 
   const { processInfo } = await browser.send("SystemInfo.getProcessInfo");
   const renderers = processInfo.filter(({ type }) => type === "renderer").map(({ id }) => id);
   // Page and worker live in the renderer: all of their memory is there, JavaScript's or not.
-  const memory = (field) =>
+  const memory = () =>
     Math.max(...renderers.map((id) => {
       const status = readFileSync(`/proc/${id}/status`, "utf8");
-      return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(status)[1]) / 1024;
+      return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)[1]) / 1024;
     }));
   const client = await page.context().newCDPSession(page);
   await client.send("Performance.enable");
@@ -470,14 +477,17 @@ test("a file of 1 GB is kept, looked at and given up without taking its size in 
     const { metrics } = await client.send("Performance.getMetrics");
     return metrics.find(({ name }) => name === "JSHeapUsedSize").value / 2 ** 20;
   };
-  const before = memory("VmRSS");
+  const before = memory();
+  let highest = before;
+  const watch = setInterval(() => highest = Math.max(highest, memory()), 20);
   const started = performance.now();
   await page.setInputFiles("input[type=file]", path);
   await page.waitForSelector(".copying progress");
   await page.waitForSelector('#shown-title:text-is("data/large.jsonl")', { timeout: 120_000 });
   const seconds = (performance.now() - started) / 1000;
   await page.waitForSelector(".tokens >> text=sheep");
-  const grown = memory("VmHWM") - before, used = await heap();
+  clearInterval(watch);
+  const grown = highest - before, used = await heap();
   console.log(
     `${(size / 1e9).toFixed(2)} GB kept in ${seconds.toFixed(1)} s; the renderer grew by ` +
       `${grown.toFixed(0)} MiB at most, the page's heap is ${used.toFixed(0)} MiB`,

@@ -51,6 +51,7 @@ async function preview(
   const answer: Preview = {
     columns: columnsOf(values),
     rows: [],
+    from,
     more: some.more,
     guesses: recognise(values),
     notes: remark ? [remark] : [],
@@ -73,7 +74,7 @@ async function preview(
   return answer;
 }
 
-const NOTHING: Preview = { columns: [], rows: [], more: false, guesses: [], notes: [] };
+const NOTHING: Preview = { columns: [], rows: [], from: 0, more: false, guesses: [], notes: [] };
 
 /** A first look downloads nothing unless it is told to. */
 function offlineHost(host: Host): Host {

@@ -44,6 +44,8 @@ export interface ShownRow {
 export interface Preview {
   columns: Column[];
   rows: ShownRow[];
+  /** How many rows come before these. */
+  from: number;
   /** Whether there are rows after these. */
   more: boolean;
   /** What ended the reading. */

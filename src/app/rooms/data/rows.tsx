@@ -56,7 +56,7 @@ export function Rows() {
                 {words.asRead}
               </button>
             </div>
-            <Pager more={found.more} rows={found.rows.length} />
+            <Pager {...found} />
           </div>
           {showTokens ? <TokenRows rows={found.rows} /> : <Table preview={found} />}
         </>
@@ -89,11 +89,12 @@ function Downloading() {
   );
 }
 
-function Pager({ more, rows }: { more: boolean; rows: number }) {
-  const first = from.value;
+function Pager({ from: first, more, rows }: Preview) {
   return (
     <div class="row pager">
-      <span class="quiet" role="status">{words.rows(count(first + 1), count(first + rows))}</span>
+      <span class="quiet" role="status">
+        {words.rows(count(first + 1), count(first + rows.length))}
+      </span>
       <button
         type="button"
         class="small"
