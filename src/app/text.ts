@@ -35,6 +35,9 @@ export const text = {
       "What the model learns from: rows of questions and answers, conversations, or plain text.",
     notYaml: "The configuration is not valid YAML at the moment, so nothing in it can be changed " +
       "here. Mend it in the room Config.",
+    notEdited: (reason: string) =>
+      `The configuration could not be changed: ${reason}. Change it ` +
+      "in the room Config.",
     // Files.
     files: "Kept files",
     file: "File",

@@ -348,6 +348,13 @@ test("without a tokenizer the rows are still shown, with a sentence", async () =
   page.off("request", listen);
   await useConfig(`${CONFIG}lora_rr: 3\n`);
   await page.waitForSelector("text=/The rows cannot be shown as tokens\\..*:\\d+:1: .*lora_rr/");
+  const aliased = CONFIG.replace("datasets:", "datasets: *rows").replace(/ {2}- path.*\n.*\n/, "");
+  await useConfig("rows: &rows [{path: public/data/town.jsonl, type: alpaca}]\n" + aliased);
+  await page.waitForSelector("table.rows");
+  await page.selectOption("#format", "alpaca:chat");
+  await page.waitForSelector(
+    "text=/The configuration could not be changed: .*Change it in the room/",
+  );
   await useConfig("a: [");
   await page.waitForSelector("text=The configuration is not valid YAML");
   await useConfig(CONFIG);

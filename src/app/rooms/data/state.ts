@@ -37,6 +37,8 @@ export const configured = signal<Configured[]>([]);
 export const valSetSize = signal(0);
 /** Whether the text of the configuration is YAML, so that keys can be changed in it. */
 export const readable = signal(true);
+/** Why the last change of the configuration was not possible. */
+export const editFailure = signal("");
 
 export const shown = signal<Shown | undefined>(undefined);
 export const from = signal(0);
@@ -121,7 +123,7 @@ export async function removeFile(name: string): Promise<void> {
 
 /** Follows the text of the configuration; what is looked at changes with it. */
 export async function followConfig(): Promise<void> {
-  const keys = await readKeys();
+  const keys = await readKeys().catch(() => undefined);
   batch(() => {
     readable.value = keys !== undefined;
     configured.value = keys === undefined ? [] : KEYS.flatMap((key) => entriesOf(key, keys[key]));
@@ -143,8 +145,16 @@ function entriesOf(key: Key, value: unknown): Configured[] {
   });
 }
 
+/** An edit that says why it was not possible, for example within an alias of YAML. */
+function edit<A extends unknown[]>(make: (...args: A) => Promise<void>) {
+  return async (...args: A): Promise<void> => {
+    editFailure.value = "";
+    await make(...args).catch((error) => editFailure.value = text.data.notEdited(messageOf(error)));
+  };
+}
+
 /** Makes the shown entry the only one to train on. */
-export async function trainOnly(): Promise<void> {
+export const trainOnly = edit(async () => {
   const { entry } = shown.value!;
   await setKeys(
     [["datasets"], ["pretraining_dataset"], ["streaming"]].map((path, i) =>
@@ -152,35 +162,35 @@ export async function trainOnly(): Promise<void> {
     ),
   );
   await placed("datasets", 0);
-}
+});
 
 /** Adds the shown entry to those that are trained or evaluated on. */
-export async function addTo(key: "datasets" | "test_datasets"): Promise<void> {
+export const addTo = edit(async (key: "datasets" | "test_datasets") => {
   const { entry } = shown.value!;
   const entries = configured.value.filter((each) => each.key === key).map((each) => each.entry);
   const changes: [(string | number)[], unknown][] = [[[key], [...entries, entry]]];
   if (key === "test_datasets") changes.push([["val_set_size"], undefined]);
   await setKeys(changes);
   await placed(key, entries.length);
-}
+});
 
 async function placed(key: Key, index: number): Promise<void> {
   await followConfig();
   shown.value = configured.value.find((each) => each.key === key && each.index === index);
 }
 
-export async function takeOut({ key, at }: Configured): Promise<void> {
+export const takeOut = edit(async ({ key, at }: Configured) => {
   const isLast = configured.value.filter((each) => each.key === key).length === 1;
   await setKeys([[isLast ? [key] : at, undefined]]);
   await followConfig();
-}
+});
 
-export async function setValSetSize(size: number): Promise<void> {
-  await setKeys([[["val_set_size"], size > 0 ? size : undefined]]);
-}
+export const setValSetSize = edit((size: number) =>
+  setKeys([[["val_set_size"], size > 0 ? size : undefined]])
+);
 
 /** Changes keys of the shown entry; undefined removes one. */
-export async function change(keys: Record<string, unknown>): Promise<void> {
+export const change = edit(async (keys: Record<string, unknown>) => {
   const now = shown.value!;
   if (now.key === undefined) {
     const entry = Object.entries({ ...now.entry, ...keys }).filter(([, each]) =>
@@ -195,7 +205,7 @@ export async function change(keys: Record<string, unknown>): Promise<void> {
       ? [[now.at, { ...now.entry, ...keys }]]
       : Object.entries(keys).map(([name, value]) => [[...now.at, name], value]),
   );
-}
+});
 
 // ---- looking -----------------------------------------------------------------------------------
 

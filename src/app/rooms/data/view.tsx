@@ -11,7 +11,7 @@ import "./data.css";
 import { Files } from "./files.tsx";
 import { Format } from "./format.tsx";
 import { Rows } from "./rows.tsx";
-import { followConfig, listFiles, readable, readPreview, shown } from "./state.ts";
+import { editFailure, followConfig, listFiles, readable, readPreview, shown } from "./state.ts";
 
 export default function Data() {
   useEffect(() => void listFiles(), []);
@@ -27,6 +27,7 @@ export default function Data() {
       <p>{text.data.lead}</p>
       <Files />
       {!readable.value && <Notice kind="error">{text.data.notYaml}</Notice>}
+      {editFailure.value && <Notice kind="error">{editFailure}</Notice>}
       <DataSets />
       {now && (
         <section aria-labelledby="shown-title">
