@@ -2,10 +2,10 @@
 // became of it. With --debug it shows samples token by token, coloured by whether they are trained.
 
 import { parseConfig } from "../config/config.ts";
-import { Batches } from "../data/batches.ts";
-import { batchOptions, type Prepared, prepareData } from "../data/prepare.ts";
-import { droppedCount, type DropReason } from "../data/report.ts";
-import { IGNORE, type Sample } from "../data/sample.ts";
+import { batchOptions, prepareData } from "../data/prepare.ts";
+import type { Sample } from "../data/sample.ts";
+import { type DataSummary, type LengthHistogram, summarise } from "../data/summary.ts";
+import { type TokenState, tokenViews } from "../data/token_view.ts";
 import { configuredTokenizer, type Tokenizer } from "../data/tokenizer.ts";
 import type { Host } from "../host/host.ts";
 import { type Arguments, numberFlag } from "./arguments.ts";
@@ -14,17 +14,9 @@ import { count, type Terminal } from "./terminal.ts";
 
 /** Where prepared data goes when the configuration does not say, as in Axolotl. */
 const cacheFolder = "last_run_prepared";
-/** Left-out rows that are named one by one. */
-const namedRows = 10;
-const histogramBins = 12, barWidth = 40;
-
-const reasons: Record<DropReason, string> = {
-  tooLong: "longer than sequence_len",
-  tooShort: "shorter than min_sample_len",
-  untrained: "nothing to train on",
-  duplicate: "seen before",
-  malformed: "left out by the format",
-};
+const barWidth = 40;
+/** Red, green, yellow, as in `axolotl preprocess --debug`. */
+const colors: Record<TokenState, number> = { masked: 31, trained: 32, zero: 33 };
 
 export async function preprocess(host: Host, args: Arguments, terminal: Terminal): Promise<void> {
   const { file, text } = await readConfig(host, args);
@@ -32,11 +24,10 @@ export async function preprocess(host: Host, args: Arguments, terminal: Terminal
   for (const note of notes) terminal.event({ event: "note", text: note });
   const tokenizer = await configuredTokenizer(host, config);
   const data = await prepareData(host, config, tokenizer, { cacheFolder });
-  const { report, train } = data;
 
   if (args.flags.has("debug")) {
     const shown = numberFlag(args.flags, "debug-num-examples", 5);
-    for (const sample of train.slice(0, shown)) {
+    for (const sample of data.train.slice(0, shown)) {
       const lines = args.flags.has("debug-text-only")
         ? [tokenizer.decode(sample.tokens)]
         : sampleLines(sample, tokenizer, !Deno.noColor);
@@ -45,80 +36,58 @@ export async function preprocess(host: Host, args: Arguments, terminal: Terminal
     }
   }
 
-  const batches = new Batches(train, batchOptions(config, tokenizer.padId, "train"));
-  const efficiency = batches.efficiency();
-  for (const line of summary(data, config.sample_packing ? efficiency : undefined)) {
-    terminal.say(line);
-  }
+  const summary = summarise(data, batchOptions(config, tokenizer.padId, "train"));
+  for (const line of summaryLines(summary)) terminal.say(line);
   const where = (config as { dataset_prepared_path?: string }).dataset_prepared_path ?? cacheFolder;
   terminal.say(data.cached ? `Read from ${where}.` : `Kept in ${where} for the next run.`);
-  for (const note of report.notes) terminal.event({ event: "note", text: note });
+  for (const note of summary.notes) terminal.event({ event: "note", text: note });
   terminal.event({
     event: "end",
-    rows: report.rows,
-    dropped: droppedCount(report),
-    samples: train.length,
-    evaluation_samples: data.evaluation.length,
-    tokens: report.tokens,
-    trained_tokens: report.trainedTokens,
-    packing_efficiency: efficiency,
-    cached: data.cached,
-    notes: report.notes,
+    rows: summary.rows,
+    dropped: summary.dropped,
+    samples: summary.samples,
+    evaluation_samples: summary.evaluationSamples,
+    tokens: summary.tokens,
+    trained_tokens: summary.trainedTokens,
+    packing_efficiency: summary.efficiency,
+    cached: summary.cached,
+    notes: summary.notes,
   });
 }
 
 /** The tokens of a sample as `text(label, id)`, red where masked, green where trained. */
-export function sampleLines({ tokens, labels }: Sample, tokenizer: Tokenizer, color: boolean) {
+export function sampleLines(sample: Sample, tokenizer: Tokenizer, color: boolean) {
   const paint = (code: number, text: string) => color ? `\x1b[${code}m${text}\x1b[0m` : text;
-  let trained = 0;
-  const parts = Array.from(tokens, (id, i) => {
-    const label = labels[i]!;
-    if (label !== IGNORE) trained++;
-    const text = tokenizer.decode([id]).replaceAll("\n", "\\n");
-    const code = label === IGNORE ? 31 : label === 0 ? 33 : 32;
-    return `${paint(code, text)}${paint(90, `(${label}, ${id})`)}`;
-  });
-  return [parts.join(" "), `Total input len: ${tokens.length}, count of labels: ${trained}`];
+  const views = tokenViews(sample, tokenizer);
+  const parts = views.map(({ text, id, label, state }) =>
+    paint(colors[state], text.replaceAll("\n", "\\n")) + paint(90, `(${label}, ${id})`)
+  );
+  const trained = views.filter(({ state }) => state !== "masked").length;
+  return [parts.join(" "), `Total input len: ${views.length}, count of labels: ${trained}`];
 }
 
 /** What became of the data, line by line. */
-export function summary(
-  { report, train, evaluation }: Prepared,
-  efficiency: number | undefined,
-): string[] {
-  const { rows, tokens, trainedTokens, dropped, places } = report;
-  const lines = [
-    `rows        ${rows} read, ${droppedCount(report)} left out`,
-  ];
-  for (const [reason, words] of Object.entries(reasons) as [DropReason, string][]) {
-    if (dropped[reason] > 0) lines.push(`            ${dropped[reason]} ${words}`);
-  }
-  for (const { file, line, reason, detail } of places.slice(0, namedRows)) {
-    lines.push(`            ${file}:${line}: ${detail ?? reasons[reason]}`);
-  }
-  const more = droppedCount(report) - Math.min(places.length, namedRows);
-  if (more > 0) lines.push(`            and ${more} more`);
+export function summaryLines(summary: DataSummary): string[] {
+  const { rows, dropped, reasons, places, tokens, trainedTokens } = summary;
+  const lines = [`rows        ${rows} read, ${dropped} left out`];
+  for (const { words, count } of reasons) lines.push(`            ${count} ${words}`);
+  for (const { file, line, words } of places) lines.push(`            ${file}:${line}: ${words}`);
+  if (dropped > places.length) lines.push(`            and ${dropped - places.length} more`);
+  const share = (100 * trainedTokens / Math.max(1, tokens)).toFixed(1);
   lines.push(
-    `samples     ${train.length} to train on, ${evaluation.length} to evaluate on`,
-    `tokens      ${count(tokens)}, ${
-      (100 * trainedTokens / Math.max(1, tokens)).toFixed(1)
-    } % trained`,
+    `samples     ${summary.samples} to train on, ${summary.evaluationSamples} to evaluate on`,
+    `tokens      ${count(tokens)}, ${share} % trained`,
   );
-  if (efficiency !== undefined) {
-    lines.push(`packing     ${(100 * efficiency).toFixed(2)} % of the rows' tokens are used`);
+  if (summary.packing) {
+    const full = (100 * summary.efficiency).toFixed(2);
+    lines.push(`packing     ${full} % of the rows' tokens are used`);
   }
-  return [...lines, ...histogram(train)];
+  return [...lines, ...histogramLines(summary.lengths)];
 }
 
-/** Lengths of the samples, in bins of equal width. */
-function histogram(samples: readonly Sample[]): string[] {
-  let longest = 0;
-  for (const { tokens } of samples) longest = Math.max(longest, tokens.length);
-  const width = Math.max(1, Math.ceil((longest + 1) / histogramBins));
-  const bins = new Array<number>(Math.floor(longest / width) + 1).fill(0);
-  for (const { tokens } of samples) bins[Math.floor(tokens.length / width)]!++;
-  const highest = Math.max(...bins);
-  return bins.map((number, i) => {
+function histogramLines({ width, counts }: LengthHistogram): string[] {
+  const highest = Math.max(...counts);
+  return counts.map((number, i) => {
     const range = `${i * width}-${(i + 1) * width - 1}`;
     const bar = "█".repeat(Math.ceil(barWidth * number / highest));
     return `${i === 0 ? "lengths" : ""}`.padEnd(12) + `${range.padStart(11)} ${bar} ${number}`;

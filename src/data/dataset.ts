@@ -14,6 +14,7 @@ import {
 import { findFormat, formatNames } from "./formats/index.ts";
 import { isTokenized, tokenized } from "./formats/plain.ts";
 import { openPreference } from "./formats/preference.ts";
+import { guessLine, preferenceRemark, recognise } from "./recognise.ts";
 import { addNote, type DataReport, drop } from "./report.ts";
 import type { Sample } from "./sample.ts";
 import { type DatasetSource, readRows, type SourceOptions } from "./sources/rows.ts";
@@ -66,12 +67,28 @@ export async function formatContext(
   };
 }
 
-/** The format that `type` names. Throws an EftError("config") with the nearest name. */
-export function formatOf(dataset: DatasetKeys): Format {
+/**
+ * The format that `type` names. Throws an EftError("config") with the nearest name, or, where `type`
+ * is missing, with what `row` looks like.
+ */
+export function formatOf(dataset: DatasetKeys, row?: SourceRow): Format {
   const { type } = dataset;
   const found = findFormat(type);
   if (found) return found;
   if (type === undefined) {
+    const remark = row && preferenceRemark([row.value]);
+    if (remark) {
+      throw new EftError("config", `datasets[].type is missing for ${dataset.path}. ${remark}`);
+    }
+    const [guess] = row ? recognise([row.value]) : [];
+    if (guess) {
+      throw new EftError(
+        "config",
+        `datasets[].type is missing for ${dataset.path}; its rows look like \`${
+          guessLine(guess)
+        }\` (${guess.reason}). Write that if it is right.`,
+      );
+    }
     throw new EftError(
       "config",
       `datasets[].type is missing for ${dataset.path}; only rows with input_ids, attention_mask ` +
@@ -91,8 +108,8 @@ export function formatOf(dataset: DatasetKeys): Format {
 }
 
 export interface DatasetOptions extends SourceOptions {
-  /** Told of every row, before it is tokenised. */
-  onRow?: (row: SourceRow) => void;
+  /** Told of every row, before it is tokenised; a promise is awaited. */
+  onRow?: (row: SourceRow) => void | Promise<void>;
   /** Returns true when enough was read. */
   enough?: (placed: Placed[]) => boolean;
 }
@@ -112,14 +129,8 @@ export async function readDataset(
   const method = (config as { rl?: string }).rl;
   if (method !== undefined) return await checkPreferences(host, context, method, report, options);
   let reader: RowReader | undefined;
-  const open = (format: Format) => {
-    if (format.untrainable) {
-      throw new EftError("config", `type: ${format.name}: ${format.untrainable}.`);
-    }
-    return format.open(context);
-  };
   if (dataset.type === "_synthetic") {
-    reader = open(formatOf(dataset));
+    reader = formatOf(dataset).open(context);
     let line = 0;
     for (const sample of reader.generate!()) {
       placed.push({ sample, file: "_synthetic", line: ++line });
@@ -132,9 +143,10 @@ export async function readDataset(
   let number = 0;
   for await (const row of readRows(host, dataset, options)) {
     if (number++ < skip || (number - skip - 1) % shards !== shard) continue;
-    reader ??= open(isTokenized(row) ? tokenized : formatOf(dataset));
+    reader ??= openReader(context, row);
     report.rows++;
-    options.onRow?.(row);
+    const waiting = options.onRow?.(row);
+    if (waiting) await waiting;
     const samples = tokenizeRow(reader, row, report);
     for (const sample of samples) placed.push({ sample, file: row.file, line: row.line });
     if (number <= COMPARED && samples.length === 1) {
@@ -142,6 +154,15 @@ export async function readDataset(
     }
     if (options.enough?.(placed)) return;
   }
+}
+
+/** The reader of a data set, which may depend on its first row. */
+export function openReader(context: FormatContext, first: SourceRow): RowReader {
+  const format = isTokenized(first) ? tokenized : formatOf(context.dataset, first);
+  if (format.untrainable) {
+    throw new EftError("config", `type: ${format.name}: ${format.untrainable}.`);
+  }
+  return format.open(context);
 }
 
 /** Preference rows are read, so that a mistake in them is found, and then refused. */
@@ -163,7 +184,7 @@ async function checkPreferences(
     );
   }
   for await (const row of readRows(host, dataset as DatasetKeys & DatasetSource, options)) {
-    options.onRow?.(row);
+    await options.onRow?.(row);
     read(row);
     report.rows++;
   }

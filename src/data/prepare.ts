@@ -9,7 +9,8 @@ import { type DatasetOptions, type Placed, readDataset } from "./dataset.ts";
 import { SampleSet } from "./duplicates.ts";
 import type { DatasetKeys } from "./formats/format.ts";
 import { cacheKey, readCache, writeCache } from "./prepared_cache.ts";
-import { type DataReport, drop, emptyReport, examine, nothingLeft } from "./report.ts";
+import { drop, type DropReason, emptyReport, examine, nothingLeft } from "./report.ts";
+import type { DataReport } from "./report.ts";
 import { countTrained, type Sample } from "./sample.ts";
 import type { DatasetSource, SourceOptions } from "./sources/rows.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -30,6 +31,8 @@ export interface Prepared {
 export interface PrepareOptions extends SourceOptions {
   /** Write the cache even where `dataset_prepared_path` is not set, here. */
   cacheFolder?: string;
+  /** Told of every row before it is tokenised; a promise is awaited, a failure ends the reading. */
+  onRow?: DatasetOptions["onRow"];
 }
 
 type Dataset = DatasetKeys & DatasetSource;
@@ -77,7 +80,7 @@ async function prepare(
   host: Host,
   config: Config,
   tokenizer: Tokenizer,
-  sources: SourceOptions,
+  sources: PrepareOptions,
 ): Promise<Prepared> {
   const keys = config as unknown as DataKeys & Config;
   const report = emptyReport();
@@ -99,8 +102,11 @@ async function prepare(
     if (shuffles) new RandomStream(config.seed, MERGE_STREAM).shuffle(placed);
     return placed.flatMap((each) => {
       if (keys.skip_prepare_dataset) return each.sample;
-      const sample = fit(each, config, report);
-      if (!sample) return [];
+      const sample = fit(each, config);
+      if (typeof sample === "string") {
+        drop(report, { file: each.file, line: each.line, reason: sample });
+        return [];
+      }
       if (seen && !seen.add(sample)) {
         drop(report, { file: each.file, line: each.line, reason: "duplicate" });
         return [];
@@ -157,8 +163,8 @@ function enoughFor(keys: DataKeys & Config): ((placed: Placed[]) => boolean) | u
   };
 }
 
-/** The sample as it will be trained on, or undefined when it is dropped. */
-function fit(placed: Placed, config: Config, report: DataReport): Sample | undefined {
+/** The sample as it will be trained on, or why it is left out. */
+export function fit(placed: Placed, config: Config): Sample | DropReason {
   let { sample } = placed;
   const { file, line } = placed;
   const length = sample.tokens.length, limit = config.sequence_len;
@@ -171,22 +177,12 @@ function fit(placed: Placed, config: Config, report: DataReport): Sample | undef
         { file, line },
       );
     }
-    if (config.excess_length_strategy === "drop") {
-      drop(report, { file, line, reason: "tooLong" });
-      return undefined;
-    }
+    if (config.excess_length_strategy === "drop") return "tooLong";
     sample = { tokens: sample.tokens.slice(0, limit), labels: sample.labels.slice(0, limit) };
   }
-  if (length < config.min_sample_len) {
-    drop(report, { file, line, reason: "tooShort" });
-    return undefined;
-  }
+  if (length < config.min_sample_len) return "tooShort";
   // Axolotl drops these only when it packs; a batch without any trained token has no mean loss.
-  if (countTrained(sample) === 0) {
-    drop(report, { file, line, reason: "untrained" });
-    return undefined;
-  }
-  return sample;
+  return countTrained(sample) === 0 ? "untrained" : sample;
 }
 
 /** How a run makes batches of its samples. */

@@ -1,7 +1,8 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { sampleLines, summary } from "../../src/cli/preprocess.ts";
+import { sampleLines, summaryLines } from "../../src/cli/preprocess.ts";
 import { drop, emptyReport } from "../../src/data/report.ts";
 import { IGNORE } from "../../src/data/sample.ts";
+import { summarise } from "../../src/data/summary.ts";
 import { tinyTokenizer } from "../data/tiny_tokenizer.ts";
 
 Deno.test("samples are shown token by token with label and id, masked ones in red", async () => {
@@ -29,10 +30,9 @@ Deno.test("the summary names rows that were left out, with their lines", () => {
     tokens: new Int32Array(length),
     labels: new Int32Array(length),
   });
-  const lines = summary(
-    { train: [sample(10), sample(30)], evaluation: [], report, cached: false },
-    0.5,
-  );
+  const batching = { microBatchSize: 1, sequenceLen: 80, packing: true, padToSequenceLen: true };
+  const data = { train: [sample(10), sample(30)], evaluation: [], report, cached: false };
+  const lines = summaryLines(summarise(data, { ...batching, padId: 0, seed: 1 }));
   const text = lines.join("\n");
   for (
     const part of [

@@ -21,13 +21,16 @@ export interface RequestOptions {
 /** Whether an error came from the network rather than from an answer. */
 export class Unreachable extends EftError {}
 
+/** What is asked for would have to be downloaded, and the network may not be used. */
+export class Offline extends EftError {}
+
 export async function request(
   net: Network,
   url: string,
   options: RequestOptions,
 ): Promise<Response> {
   if (net.offline) {
-    throw new EftError(
+    throw new Offline(
       net.code,
       `${options.what} is not in the cache (${net.host.cacheFolder}), and offline mode is on. ` +
         "Run once without HF_HUB_OFFLINE, or give a local path.",

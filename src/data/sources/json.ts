@@ -1,6 +1,7 @@
 // Rows of JSON and JSON Lines files, with their line, so that a data set larger than memory can be
 // read and a mistake in it can be pointed at.
-import type { EftError, Place } from "../../errors.ts";
+import type { EftError } from "../../errors.ts";
+import { jsonMistake } from "./json_mistake.ts";
 import { linesOf, tooLong } from "./lines.ts";
 import { dataError, describe, MAX_ROW_CHARACTERS, type SourceFile, type SourceRow } from "./row.ts";
 import { textOf } from "./text.ts";
@@ -147,10 +148,12 @@ function toRow(
   try {
     value = JSON.parse(text);
   } catch (error) {
-    const reason = (error as Error).message;
+    const { at, message } = jsonMistake(text) ?? { at: 0, message: (error as Error).message };
+    const lines = text.slice(0, at).split("\n");
+    const column = lines.at(-1)!.length + (lines.length === 1 ? place.column : 1);
     throw dataError(
-      `the row is not valid JSON: ${reason.replace(/ in JSON at position.*| at line.*/, "")}.`,
-      { ...place, ...locate(reason, text, place) },
+      `the row is not valid JSON: ${message}.`,
+      { file: place.file, line: place.line + lines.length - 1, column },
       error,
     );
   }
@@ -158,14 +161,4 @@ function toRow(
     throw dataError(`expected an object with the row's fields, found ${describe(value)}.`, place);
   }
   return { value: value as Record<string, unknown>, file: place.file, line: place.line };
-}
-
-/** Where in the file a `JSON.parse` error lies, if its message tells a position. */
-function locate(reason: string, text: string, place: { line: number; column: number }): Place {
-  const position = /at position (\d+)/.exec(reason);
-  if (!position && !/end of JSON/.test(reason)) return { column: undefined };
-  const lines = text.slice(0, position ? Number(position[1]) : undefined).split("\n");
-  const column = lines.at(-1)!.length + 1;
-  if (lines.length === 1) return { column: place.column + column - 1 };
-  return { line: place.line + lines.length - 1, column };
 }

@@ -25,6 +25,8 @@ export async function* bytesOf(file: SourceFile): AsyncGenerator<Uint8Array, voi
   }
 }
 
+const NO_ROWS = "Give a file of rows: JSON, JSONL, CSV, TSV, Parquet or text.";
+
 /** Begins of files that are no text, and what to do with them. */
 const CONTAINERS: [bytes: number[], name: string, advice: string][] = [
   [[0x28, 0xb5, 0x2f, 0xfd], "packed with zstd", "Unpack it (zstd -d), or pack it with gzip."],
@@ -33,6 +35,10 @@ const CONTAINERS: [bytes: number[], name: string, advice: string][] = [
   [[0x50, 0x4b, 0x03, 0x04], "a zip archive", "Unpack it and name the file inside."],
   [[0x50, 0x41, 0x52, 0x31], "a Parquet file", "Set `ds_type: parquet`."],
   [[0x41, 0x52, 0x52, 0x4f], "an Arrow file", "Save it as Parquet: dataset.to_parquet(...)."],
+  [[0x89, 0x50, 0x4e, 0x47], "a PNG image", NO_ROWS],
+  [[0xff, 0xd8, 0xff], "a JPEG image", NO_ROWS],
+  [[0x47, 0x49, 0x46, 0x38], "a GIF image", NO_ROWS],
+  [[0x25, 0x50, 0x44, 0x46], "a PDF document", NO_ROWS],
   [[0xff, 0xfe], "text in UTF-16", "Save it as UTF-8."],
   [[0xfe, 0xff], "text in UTF-16", "Save it as UTF-8."],
 ];
