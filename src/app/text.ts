@@ -33,7 +33,7 @@ export const text = {
   config: {
     title: "Configuration",
     open: "Open a .yml",
-    dropHint: "or drop it anywhere here",
+    dropHint: "or drop it here",
     save: "Save",
     share: "Copy link",
     shared: "The link is on the clipboard. Whoever opens it gets this configuration.",
@@ -118,16 +118,17 @@ export const text = {
       readback: "copies to the host",
     },
     bar: (total: string) => `${total} in all`,
-    free: "free",
+    offers: "What this GPU offers",
     figure: "Memory of the GPU in GiB",
-    figureHelp:
-      "This browser does not say how much memory the GPU has. Enter it to compare; it is kept here.",
+    figureHelp: "Enter it to compare; it is remembered on this computer.",
     fits: (total: string, all: string) => `Fits: ${total} of ${all}.`,
     tight: (total: string, all: string) =>
       `Tight: ${total} of ${all}; the screen and other programs use the GPU's memory too.`,
     over: (more: string, all: string) => `Does not fit: ${more} more than the ${all} of this GPU.`,
-    unknown: (total: string) =>
-      `Takes ${total}. This browser does not say how much memory the GPU has: measure a step to see whether it fits.`,
+    takesAll: (total: string) => `A run takes ${total} on the GPU.`,
+    unknown:
+      "This browser does not say how much memory the GPU has: measure a step to see whether it fits.",
+    toTrain: "Compare with the GPU, measure a step",
     limits: (name: string, binding: string, buffer: string) =>
       `${name} allows ${buffer} in one buffer and ${binding} in one binding; the plan keeps to both.`,
     noAdapter: "No GPU was found, so this is the plan for a usual one.",

@@ -27,6 +27,7 @@ Deno.test("the place of the cursor, also in YAML that is not whole", () => {
   assert.equal(placeAt("lor|"), " lor ");
   assert.equal(placeAt("a: 1\nadapter: lo|"), " adapter lo");
   assert.equal(placeAt("adapter:|"), " adapter ");
+  assert.deepEqual(yamlPlace("adapter: ", 9)?.value, { text: "", from: 9, to: 9 });
   assert.equal(placeAt("datasets:\n  - pa|"), "datasets.0 pa ");
   assert.equal(placeAt("datasets:\n- path: x\n  ty|"), "datasets.0 ty ");
   assert.equal(

@@ -60,3 +60,20 @@ Deno.test("savings are what the changed configuration is planned with", sanitize
   assert.ok(rescue.length > 0);
   Deno.removeSync(folder, { recursive: true });
 });
+
+Deno.test("a device without memory says so in a sentence", sanitize, async () => {
+  const folder = tinyFolder();
+  const { config } = parseConfig(configText(folder, lora), "test.yml");
+  const device = await openDevice(host);
+  const session = await prepareSession(host, config, device.limits);
+  const { gpu } = device;
+  const make = gpu.createBuffer.bind(gpu);
+  gpu.createBuffer = (descriptor) => {
+    const error = new GPUOutOfMemoryError("no room");
+    gpu.dispatchEvent(Object.assign(new Event("uncapturederror"), { error }));
+    return make(descriptor);
+  };
+  await assert.rejects(measureStep(session, device), /The GPU has no memory left at .* MiB/);
+  device.destroy();
+  Deno.removeSync(folder, { recursive: true });
+});

@@ -23,7 +23,7 @@ import { difference } from "../../config_text.ts";
 import { configText } from "../../state.ts";
 import { text } from "../../text.ts";
 import { completeYaml, documentation } from "./editor_help.ts";
-import { findings } from "./state.ts";
+import { findings, openFiles } from "./state.ts";
 import { editorTheme } from "./editor_theme.ts";
 
 const colours = HighlightStyle.define([
@@ -103,6 +103,7 @@ function newState(): EditorState {
         "aria-label": text.config.editor,
         spellcheck: "false",
         autocapitalize: "off",
+        tabindex: "0",
       }),
       EditorView.updateListener.of(({ docChanged, state }) => {
         if (docChanged) configText.value = state.doc.toString();
@@ -116,9 +117,37 @@ function newState(): EditorState {
         ...lintKeymap,
         indentWithTab,
       ]),
+      EditorView.domEventHandlers({ beforeinput: typeOverSelection, drop: openDropped }),
       editorTheme,
     ],
   });
+}
+
+/** A file that is dropped on the editor is opened, not inserted. */
+function openDropped(event: DragEvent): boolean {
+  const files = [...event.dataTransfer?.files ?? []];
+  if (files.length === 0) return false;
+  event.preventDefault();
+  event.stopPropagation();
+  openFiles(files.map((file) => [file.name, file]));
+  return true;
+}
+
+/** Chromium would keep the look of what is typed over by an inline style, which the policy refuses. */
+function typeOverSelection(event: InputEvent, view: EditorView): boolean {
+  const { main } = view.state.selection;
+  const { data } = event;
+  if (event.inputType !== "insertText" || !data || main.empty || view.composing) return false;
+  event.preventDefault();
+  const insert = () =>
+    view.state.update(view.state.replaceSelection(data), {
+      userEvent: "input.type",
+      scrollIntoView: true,
+    });
+  const handlers = view.state.facet(EditorView.inputHandler); // closing brackets, for one
+  const { from, to } = main;
+  if (!handlers.some((handle) => handle(view, from, to, data, insert))) view.dispatch(insert());
+  return true;
 }
 
 /** A finding at the word that it begins at. */

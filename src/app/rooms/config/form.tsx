@@ -47,7 +47,7 @@ function GroupView({ group, now }: { group: Group; now: Values }) {
 function MethodField({ now }: { now: Values }) {
   const method = methodOf(now) ?? "other";
   return (
-    <div class="field">
+    <div class="field wide">
       <label for="field-method">{text.config.method}</label>
       <select
         id="field-method"
@@ -105,7 +105,7 @@ function FieldView({ field: { key, kind }, now }: { field: Field; now: Values })
     if (typed !== shown) setKey([key], typedValue(kind, typed));
   };
   return (
-    <div class="field">
+    <div class={`field ${kind}`}>
       <label for={id}>{key}</label>
       {kind === "choice"
         ? (

@@ -46,8 +46,8 @@ export function leadingComment(content: string): string {
   for (const line of content.split("\n")) {
     if (!line.startsWith("#")) break;
     const said = line.slice(1);
-    if (!/^\s{2,}/.test(said)) lines.push(said.trim());
+    if (!/^\s{2,}/.test(said)) lines.push(said.trim().replace(/:$/, "."));
   }
-  const whole = lines.join(" ").replace(/:(?= |$)/g, ".");
+  const whole = lines.join(" ");
   return /^.*?[.](?= |$)/.exec(whole)?.[0] ?? whole;
 }

@@ -36,7 +36,16 @@ export default function Config() {
   }, [packed]);
   const editor = useRef<Editor>(undefined);
   return (
-    <div class="config">
+    <div
+      class="config"
+      onDragOver={(event) => event.dataTransfer?.types.includes("Files") && event.preventDefault()}
+      onDrop={(event) => {
+        // A file beside the place for files is meant for it too; the browser would leave the page.
+        if (event.defaultPrevented || !event.dataTransfer?.files.length) return;
+        event.preventDefault();
+        openFiles([...event.dataTransfer.files].map((file) => [file.name, file]));
+      }}
+    >
       <h1>{text.config.title}</h1>
       <Bar />
       {notice.value && <Notice kind={notice.value.kind}>{notice.value.text}</Notice>}
@@ -121,7 +130,7 @@ function Examples() {
 }
 
 /** CodeMirror comes with its own part of the page, so that the form is there at once. */
-function EditorView({ editor }: { editor: RefObject<Editor> }) {
+function EditorView({ editor }: { editor: RefObject<Editor | undefined> }) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     let gone = false;
@@ -137,7 +146,7 @@ function EditorView({ editor }: { editor: RefObject<Editor> }) {
   return <div class="editor" ref={place} />;
 }
 
-function Findings({ editor }: { editor: RefObject<Editor> }) {
+function Findings({ editor }: { editor: RefObject<Editor | undefined> }) {
   const found = findings.value;
   const errors = found?.filter(({ severity }) => severity === "error") ?? [];
   const notes = (found?.length ?? 0) - errors.length;

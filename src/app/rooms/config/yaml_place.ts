@@ -29,11 +29,13 @@ export function yamlPlace(text: string, offset: number): YamlPlace | undefined {
     const end = text.indexOf("\n", from) < 0 ? text.length : text.indexOf("\n", from);
     const isLast = offset <= end;
     const line = text.slice(from, end);
-    const content = line.replace(/(^|\s)#.*$/, "$1").trimEnd();
-    if (isLast && offset - from > content.length && content.length < line.trimEnd().length) return;
-    if (content !== "" || isLast) {
-      const read = readLine(content || " ".repeat(offset - from), levels);
+    const content = line.replace(/(^|\s)#.*$/, "$1");
+    if (isLast && content !== line && offset - from > content.length) return;
+    if (content.trim() !== "") {
+      const read = readLine(content, levels);
       if (isLast) return placeOf(read, from, levels);
+    } else if (isLast) {
+      return placeOf(readLine(" ".repeat(offset - from), levels), from, levels);
     }
     from = end + 1;
   }

@@ -22,6 +22,8 @@ export const savings = signal<Saving[] | undefined>(undefined);
 export const measuring = signal("");
 export const measured = signal<{ of: string; result: Measurement } | undefined>(undefined);
 export const measureFailure = signal("");
+/** Whether the person ended the last measurement. */
+export const stopped = signal(false);
 
 /** What the person says of the GPU's memory, in GiB; 0 where nothing is known. */
 export const gpuMemory = signal(0);
@@ -34,20 +36,19 @@ export function keepGpuMemory(gib: number): void {
 
 /** Milliseconds without a change before it is planned again. */
 const pause = 500;
-let plannedText = "";
 
 /** Plans again whenever the configuration changes; returns what ends that. */
 export function followPlan(): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let canceller = new AbortController();
+  let isFirst = true; // what is there when the room opens is nobody's typing
   const stop = effect(() => {
     const ask = { configText: configText.value, configName: configName.value };
     clearTimeout(timer);
     canceller.abort();
     canceller = new AbortController();
-    if (savings.peek() && plannedText === ask.configText) return;
-    const wait = plan.peek() ? pause : 0;
-    timer = setTimeout(() => make(ask, canceller.signal), wait);
+    timer = setTimeout(() => make(ask, canceller.signal), isFirst ? 0 : pause);
+    isFirst = false;
   });
   return () => {
     stop();
@@ -62,17 +63,16 @@ async function make(
   signal: AbortSignal,
 ): Promise<void> {
   planning.value = true;
-  savings.value = undefined;
   try {
     const onReport = (made: PlanMade) => {
       if (signal.aborted) return;
       plan.value = made;
+      savings.value = undefined;
       problem.value = undefined;
     };
     const found = await engine().ask("plan.make", ask, { onReport, signal });
     if (signal.aborted) return;
     savings.value = found;
-    plannedText = ask.configText;
   } catch (error) {
     if (signal.aborted) return;
     plan.value = undefined;
@@ -102,6 +102,7 @@ export async function measure(): Promise<void> {
   const ask = { configText: configText.value, configName: configName.value };
   measuring.value = text.plan.measuring;
   measureFailure.value = "";
+  stopped.value = false;
   try {
     const result = await engine().ask("plan.measure", ask, {
       signal,
@@ -110,9 +111,11 @@ export async function measure(): Promise<void> {
         if (measuring.value) measuring.value = `${text.plan.measuring}: ${what} ${share} %`;
       },
     });
-    measured.value = { of: ask.configText, result };
+    if (signal.aborted) stopped.value = true;
+    else measured.value = { of: ask.configText, result };
   } catch (error) {
-    measureFailure.value = signal.aborted ? text.plan.stopped : messageOf(error);
+    if (signal.aborted) stopped.value = true;
+    else measureFailure.value = messageOf(error);
   } finally {
     measuring.value = "";
   }

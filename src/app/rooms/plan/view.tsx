@@ -24,6 +24,7 @@ import {
   problem,
   savings,
   stopMeasuring,
+  stopped,
 } from "./state.ts";
 import "./plan.css";
 
@@ -42,12 +43,20 @@ export function Plan({ compact = false }: { compact?: boolean }) {
       <Problem compact={compact} />
       {made && (
         <div class={planning.value && !savings.value ? "" : "settled"}>
-          <Verdict made={made} />
+          <Verdict made={made} compact={compact} />
           {made.memory && <Bar memory={made.memory} />}
-          {made.memory && !compact && <Table memory={made.memory} />}
-          <Savings total={made.memory?.total} />
-          {!compact && <Device made={made} />}
-          {!compact && <Measure steps={made.steps} />}
+          <div class={compact ? "" : "halves"}>
+            {made.memory && !compact && <Table memory={made.memory} />}
+            <div>
+              <Savings total={made.memory?.total} />
+              {compact ? <a href={link("train")}>{text.plan.toTrain}</a> : (
+                <>
+                  <Figure made={made} />
+                  <Measure steps={made.steps} />
+                </>
+              )}
+            </div>
+          </div>
         </div>
       )}
     </section>
@@ -72,12 +81,18 @@ function Problem({ compact }: { compact: boolean }) {
   );
 }
 
-function Verdict({ made: { memory, refused } }: { made: PlanMade }) {
+function Verdict({ made: { memory, refused }, compact }: { made: PlanMade; compact: boolean }) {
   if (!memory) return <Notice kind="warning">{text.plan.refused} {refused}</Notice>;
   const total = bytes(memory.total);
   const room = gpuMemory.value * 2 ** 30;
   const all = `${gpuMemory.value} GiB`;
-  if (room === 0) return <p id="verdict">{text.plan.unknown(total)}</p>;
+  if (room === 0) {
+    return (
+      <p id="verdict">
+        {text.plan.takesAll(total)} {compact ? "" : text.plan.unknown}
+      </p>
+    );
+  }
   const over = memory.total > room;
   const tight = memory.total > room * 0.9;
   return (
@@ -89,16 +104,25 @@ function Verdict({ made: { memory, refused } }: { made: PlanMade }) {
   );
 }
 
-/** The lines as parts of the whole, which is the GPU's memory where that is known. */
+/** The lines as parts of the whole, and the whole as a part of the GPU's memory where that is known. */
 function Bar({ memory }: { memory: MemoryReport }) {
-  const free = Math.max(0, gpuMemory.value * 2 ** 30 - memory.total);
+  const room = gpuMemory.value * 2 ** 30;
+  const grow = (share: number) => ({ flexGrow: String(share) });
   return (
-    <div class="bar" role="img" aria-label={text.plan.bar(bytes(memory.total))}>
-      {lines.map((name) => (
-        <span key={name} class={`part ${name}`} style={{ flexGrow: String(memory[name]) }} />
-      ))}
-      {free > 0 && <span class="part free" style={{ flexGrow: String(free) }} />}
-    </div>
+    <>
+      <div class="bar" role="img" aria-label={text.plan.bar(bytes(memory.total))}>
+        {lines.map((name) => <span key={name} class={`part ${name}`} style={grow(memory[name])} />)}
+      </div>
+      {room > 0 && (
+        <div class="bar room" aria-hidden="true">
+          <span
+            class={`part ${memory.total > room ? "over" : "used"}`}
+            style={grow(memory.total)}
+          />
+          <span class="part" style={grow(Math.max(0, room - memory.total))} />
+        </div>
+      )}
+    </>
   );
 }
 
@@ -174,9 +198,11 @@ function keysOf({ changes }: Saving): string {
   return changes.map(({ key, value }) => `${key}: ${value}`).join(", ");
 }
 
-function Device({ made: { adapter } }: { made: PlanMade }) {
+/** What the GPU offers, as far as the browser and the person know. */
+function Figure({ made: { adapter } }: { made: PlanMade }) {
   return (
     <>
+      <h3>{text.plan.offers}</h3>
       <p class="quiet">
         {adapter
           ? text.plan.limits(adapter.name, bytes(adapter.maxBinding), bytes(adapter.maxBuffer))
@@ -209,7 +235,11 @@ function Measure({ steps }: { steps: number }) {
           ? <button type="button" onClick={stopMeasuring}>{text.plan.stop}</button>
           : <button type="button" id="measure" onClick={measure}>{text.plan.measure}</button>}
         <span class="quiet" role="status">
-          {busy ? measuring.value : `${text.plan.measureHelp} ${text.plan.steps(count(steps))}`}
+          {busy
+            ? measuring.value
+            : stopped.value
+            ? text.plan.stopped
+            : `${text.plan.measureHelp} ${text.plan.steps(count(steps))}`}
         </span>
       </p>
       {measureFailure.value && <Notice kind="error">{measureFailure.value}</Notice>}
