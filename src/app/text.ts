@@ -33,7 +33,7 @@ export const text = {
   config: {
     title: "Configuration",
     open: "Open a .yml",
-    dropHint: "or drop it here",
+    dropHint: "or drop it anywhere here",
     save: "Save",
     share: "Copy link",
     shared: "The link is on the clipboard. Whoever opens it gets this configuration.",

@@ -146,7 +146,7 @@ test("a model that is not here is asked for, and nothing is fetched", async () =
 
 test("mistakes of the configuration are named", async () => {
   await configure(`${example}lora_rr: 4\n`);
-  const notice = page.locator(".plan .notice.warning", { hasText: "did you mean `lora_r`" });
+  const notice = page.locator(".plan .notice.warning", { hasText: "did you mean lora_r" });
   await notice.waitFor({ timeout: 30_000 });
   await configure(example);
   await page.waitForSelector("#plan-lines");

@@ -1,6 +1,7 @@
 // The form beside the YAML: every field shows what the text says, and a change edits the text.
 
 import { setKey, setKeys } from "../../config_edit.ts";
+import { codeWords } from "../../parts/code_words.tsx";
 import { text } from "../../text.ts";
 import {
   type Field,
@@ -14,20 +15,19 @@ import {
   typedValue,
 } from "./fields.ts";
 import { schemaAt, valuesOf } from "./schema.ts";
-import { findings, schema, values } from "./state.ts";
+import { broken, findings, schema, values } from "./state.ts";
 
 type Values = Record<string, unknown>;
 
 export function Form() {
   const now = values.value;
-  const method = now && methodOf(now);
   return (
     <form id="config-form" onSubmit={(event) => event.preventDefault()}>
-      {now === undefined && <p class="notice warning" role="status">{text.config.formOff}</p>}
-      <fieldset class="all" disabled={!now}>
+      {broken.value && <p class="notice warning" role="status">{text.config.formOff}</p>}
+      <fieldset class="all" disabled={broken.value}>
         {groups.map((group) => (
-          (!group.adapter || method !== "full") &&
-          <GroupView key={group.name} group={group} now={now ?? {}} />
+          (!group.adapter || methodOf(now) !== "full") &&
+          <GroupView key={group.name} group={group} now={now} />
         ))}
       </fieldset>
     </form>
@@ -81,7 +81,7 @@ function FieldView({ field: { key, kind }, now }: { field: Field; now: Values })
   };
   const help = (
     <span class="hint" id={`help-${key}`}>
-      {problem ? <strong class="problem">{problem.message}</strong> : said?.description}
+      {problem ? <strong class="problem">{codeWords(problem.message)}</strong> : said?.description}
     </span>
   );
   if (kind === "flag") {

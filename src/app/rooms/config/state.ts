@@ -12,8 +12,10 @@ import { text } from "../../text.ts";
 import type { Schema } from "./schema.ts";
 import { pack, type Shared, unpack } from "./share.ts";
 
-/** The configuration as data; undefined while its text is not YAML, null before it is known. */
-export const values = signal<Record<string, unknown> | undefined | null>(null);
+/** The configuration as data, as it was when its text was last YAML. */
+export const values = signal<Record<string, unknown>>({});
+/** Whether the text is no YAML for longer than it takes to type a key. */
+export const broken = signal(false);
 /** Undefined until the engine has answered. */
 export const findings = signal<Finding[] | undefined>(undefined);
 export const schema = signal<Schema | undefined>(undefined);
@@ -23,18 +25,22 @@ export const notice = signal<{ kind: "good" | "error"; text: string } | undefine
 /** The link with this configuration, when it was asked for; it is removed when the text changes. */
 export const sharedLink = signal("");
 
-/** Milliseconds without a key before the engine is asked. */
-const pause = 200;
+/** Milliseconds without a key before the engine is asked, and before YAML counts as broken. */
+const pause = 250, patience = 600;
 
 /** Follows the text while the room is shown; returns what ends that. */
 export function followText(): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let breaking: typeof timer;
   let canceller = new AbortController();
   const stop = effect(() => {
     const ask = { configText: configText.value, configName: configName.value };
     sharedLink.value = "";
+    clearTimeout(breaking);
     readKeys().then((read) => {
-      if (ask.configText === configText.peek()) values.value = read;
+      if (ask.configText !== configText.peek()) return;
+      if (read) [values.value, broken.value] = [read, false];
+      else breaking = setTimeout(() => broken.value = true, patience);
     });
     clearTimeout(timer);
     canceller.abort();
@@ -52,6 +58,7 @@ export function followText(): () => void {
   return () => {
     stop();
     clearTimeout(timer);
+    clearTimeout(breaking);
     canceller.abort();
   };
 }

@@ -2,6 +2,7 @@
 
 import type { RefObject } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { codeWords } from "../../parts/code_words.tsx";
 import { Drop } from "../../parts/drop.tsx";
 import { Notice } from "../../parts/notice.tsx";
 import { route } from "../../routes.ts";
@@ -174,7 +175,7 @@ function Findings({ editor }: { editor: RefObject<Editor | undefined> }) {
             >
               {text.config.line(place.line ?? 1)}
             </button>
-            <span>{message}</span>
+            <span>{codeWords(message)}</span>
           </li>
         ))}
       </ul>

@@ -4,6 +4,7 @@
 import { useEffect } from "preact/hooks";
 import type { MemoryReport } from "../../../graph/plan.ts";
 import type { Saving } from "../../../train/savings.ts";
+import { codeWords } from "../../parts/code_words.tsx";
 import { bytes, count, duration, percent } from "../../parts/format.ts";
 import { Notice } from "../../parts/notice.tsx";
 import { link, route } from "../../routes.ts";
@@ -71,7 +72,7 @@ function Problem({ compact }: { compact: boolean }) {
   const room = code as keyof typeof rooms;
   return (
     <>
-      <Notice kind="warning">{message}</Notice>
+      <Notice kind="warning">{codeWords(message)}</Notice>
       {rooms[room] && room !== route.value.room.name && (
         <p>
           <a class="button" href={link(room)}>{text.plan[rooms[room]]}</a>
@@ -82,7 +83,7 @@ function Problem({ compact }: { compact: boolean }) {
 }
 
 function Verdict({ made: { memory, refused }, compact }: { made: PlanMade; compact: boolean }) {
-  if (!memory) return <Notice kind="warning">{text.plan.refused} {refused}</Notice>;
+  if (!memory) return <Notice kind="warning">{text.plan.refused} {codeWords(refused)}</Notice>;
   const total = bytes(memory.total);
   const room = gpuMemory.value * 2 ** 30;
   const all = `${gpuMemory.value} GiB`;
