@@ -2,6 +2,7 @@
 // figures are those of the run that would follow.
 
 import { type Config, type Override, parseConfig } from "../config/config.ts";
+import { withoutNetwork } from "../data/hub/settings.ts";
 import { EftError } from "../errors.ts";
 import type { Limits } from "../graph/limits.ts";
 import type { MemoryReport } from "../graph/plan.ts";
@@ -35,6 +36,7 @@ export async function findSavings(
   signal?: AbortSignal,
 ): Promise<Saving[]> {
   const { config } = parseConfig(configText, configFile, overrides);
+  const offline = withoutNetwork(host); // the plan before has fetched what there is
   const most = session ? session.memory.total * (1 - leastShare) : Infinity;
   const savings: Saving[] = [];
   for (const changes of candidates(config)) {
@@ -43,7 +45,7 @@ export async function findSavings(
       const changed = parseConfig(configText, configFile, [...overrides, ...changes]).config;
       const sameData = changes.every(({ key }) => key !== "sequence_len");
       const known = sameData ? session : undefined;
-      const other = await prepareSession(host, changed, limits, undefined, known);
+      const other = await prepareSession(offline, changed, limits, undefined, known);
       other.loaded.files?.close();
       other.loaded.earlier?.files.close();
       if (other.memory.total <= most) savings.push({ changes, memory: other.memory });

@@ -2,6 +2,7 @@
 
 import { parseConfig } from "../../../config/config.ts";
 import type { Config } from "../../../config/config.ts";
+import { withoutNetwork } from "../../../data/hub/settings.ts";
 import { cacheKey } from "../../../data/prepared_cache.ts";
 import { configuredTokenizer } from "../../../data/tokenizer.ts";
 import { EftError } from "../../../errors.ts";
@@ -26,7 +27,7 @@ async function makePlan(
   { configText, configName, overrides }: PlanAsk,
   { host, report, signal }: Context<PlanMade>,
 ): Promise<Saving[]> {
-  const offline = withoutNetwork(host);
+  const offline = withoutNetwork(host); // a person may still be typing what the text names
   const { config } = parseConfig(configText, configName, overrides);
   const found: FoundAdapter | undefined = await findAdapter(host).catch(() => undefined);
   const limits = found?.limits ?? usualLimits;
@@ -78,11 +79,6 @@ async function measure(
   } finally {
     device.destroy();
   }
-}
-
-/** Planning happens while a person types, so it never downloads what the text names. */
-function withoutNetwork(host: BrowserHost): BrowserHost {
-  return { ...host, env: (name) => name === "HF_HUB_OFFLINE" ? "1" : host.env(name) };
 }
 
 /** What is missing is said in the page's words. */
