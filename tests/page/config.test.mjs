@@ -269,6 +269,15 @@ test("a link carries the configuration into a fresh page", async () => {
   await fresh.getByText("This link is damaged or cut off").waitFor();
   assert.deepEqual(problems, []);
   await context.close();
+  // Here it meets work that is not saved.
+  await write(`${whole}# mine\n`);
+  await page.getByText("unsaved changes").waitFor();
+  await page.evaluate((link) => location.href = link, link);
+  await page.getByRole("button", { name: "Keep mine" }).click();
+  assert.equal(await text(), `${whole}# mine\n`);
+  await page.evaluate((link) => location.href = link, link);
+  await page.getByRole("button", { name: "Replace" }).click();
+  await page.waitForFunction(() => !document.querySelector("dialog[open]"));
   assert.equal(await text(), whole);
 });
 

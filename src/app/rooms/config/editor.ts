@@ -23,7 +23,7 @@ import { difference } from "../../config_text.ts";
 import { configText } from "../../state.ts";
 import { text } from "../../text.ts";
 import { completeYaml, documentation } from "./editor_help.ts";
-import { findings, openFiles } from "./state.ts";
+import { findings, openFiles, save } from "./state.ts";
 import { editorTheme } from "./editor_theme.ts";
 
 const colours = HighlightStyle.define([
@@ -110,6 +110,7 @@ function newState(): EditorState {
       }),
       // Escape, then Tab, leaves the editor: CodeMirror lets go of Tab for a moment after Escape.
       keymap.of([
+        { key: "Mod-s", preventDefault: true, run: () => (save(), true) },
         ...completionKeymap,
         ...defaultKeymap,
         ...historyKeymap,
