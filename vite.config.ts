@@ -56,13 +56,20 @@ function walk(folder: string): string[] {
   }).sort();
 }
 
+const jsx = { runtime: "automatic", importSource: "preact" } as const;
+
 export default defineConfig({
   root: `${root}src/app`,
   publicDir: `${root}public`,
   base: "./",
   appType: "mpa", // a file that is missing is a 404, not the page
   build: { outDir: `${root}dist`, emptyOutDir: true, target: "esnext" },
-  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  oxc: { jsx },
+  // In development the packages are found before the first room is opened, those of the worker too.
+  optimizeDeps: {
+    entries: ["index.html", "worker.ts"],
+    rolldownOptions: { transform: { jsx } },
+  },
   // The worker is built apart, so it needs its own plugin.
   plugins: [shaderText(), offeredFiles()],
   worker: { format: "es", plugins: () => [shaderText()] },

@@ -11,11 +11,14 @@ export type Theme = "system" | "light" | "dark";
 export const configName = signal("examples/tiny/lora.yml");
 /** Its whole text. Every room that changes a key changes this text (config_edit.ts). */
 export const configText = signal("");
+/** Its text as it was last opened or saved: what differs from it would be lost. */
+export const configSaved = signal("");
 export const theme = signal<Theme>("system");
 
 const stored = {
   "config.name": configName,
   "config.text": configText,
+  "config.saved": configSaved,
   theme,
 } as const;
 
@@ -42,6 +45,6 @@ export async function restoreState(): Promise<void> {
 export async function openExample(name: string): Promise<void> {
   const response = await fetch(new URL(name, siteBase));
   if (!response.ok) throw new Error(`${name}: ${response.status} ${response.statusText}`);
-  configText.value = await response.text();
+  configText.value = configSaved.value = await response.text();
   configName.value = name;
 }

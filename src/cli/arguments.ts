@@ -9,6 +9,7 @@ const options: Record<string, { value?: string; help: string }> = {
   json: { help: "print JSON lines on standard output" },
   engine: { value: "wgpu|dawn", help: "the WebGPU engine" },
   kernels: { value: "FILE", help: "kernel choices of an earlier run (its kernels.json)" },
+  measure: { help: "also compute one step on the GPU: its time and its memory (plan)" },
   tune: { help: "choose kernels by measuring; done on a real GPU in any case (train)" },
   sweep: { value: "FILE", help: "try all combinations of the values in this file (train)" },
   format: { value: "json|yaml", help: "how it is printed (config-schema)" },

@@ -29,6 +29,49 @@ export function parseConfig(
 ): { config: Config; notes: string[] } {
   const document = new ConfigDocument(text, file);
   for (const override of overrides) applyOverride(document, override);
+  const { config, problems, notes } = examine(document);
+  if (!config) throw toError(problems, document, overrides);
+  return { config, notes: notes.map(({ text }) => text) };
+}
+
+/** What there is to say about one place of a configuration. */
+export interface Finding {
+  severity: "error" | "note";
+  message: string;
+  /** The key, with dots: "datasets.0.path"; empty when the YAML itself is at fault. */
+  key: string;
+  place: Place;
+  /** The name or value that was probably meant. */
+  meant?: string | undefined;
+}
+
+/** All problems and notes of a configuration at their places, for editors; it never throws. */
+export function checkConfig(text: string, file: string): Finding[] {
+  try {
+    const document = new ConfigDocument(text, file);
+    const { problems, notes } = examine(document);
+    return [
+      ...problems.slice(0, MAX_LOCATED).map(({ path, what, message, meant }): Finding => {
+        const place = document.place(path, what);
+        return { severity: "error", message, key: dotted(path), place, meant };
+      }),
+      ...notes.flatMap(({ text, paths }) =>
+        paths.map((path): Finding => {
+          const place = document.place(path, "key");
+          return { severity: "note", message: text, key: dotted(path), place };
+        })
+      ),
+    ];
+  } catch (error) {
+    if (!(error instanceof EftError)) throw error;
+    return [{ severity: "error", message: error.message, key: "", place: error.place }];
+  }
+}
+
+/** The checked configuration, or without it the problems. */
+function examine(
+  document: ConfigDocument,
+): { config?: Config; problems: Problem[]; notes: Note[] } {
   const reader = new Reader();
   const values = reader.level(document.toValue(), []);
   const written = new Set(Object.keys(values));
@@ -38,11 +81,24 @@ export function parseConfig(
   } else {
     for (const issue of parsed.error.issues) reader.issue(issue, values);
   }
-  if (!parsed.success || reader.problems.length > 0) {
-    throw toError(reader.problems, document, overrides);
-  }
+  const { problems } = reader;
   const notes = reader.notes();
-  return { config: resolve(parsed.data, written, notes), notes };
+  if (!parsed.success || problems.length > 0) return { problems, notes };
+  const more: string[] = [];
+  const config = resolve(parsed.data, written, more);
+  // These begin with the names of the keys: "lora_r, lora_alpha: no effect without ...".
+  const named = (text: string) => text.split(":")[0]!.split(", ").map((name) => [name]);
+  return {
+    config,
+    problems,
+    notes: [...notes, ...more.map((text) => ({ text, paths: named(text) }))],
+  };
+}
+
+/** A remark about keys. */
+interface Note {
+  text: string;
+  paths: Path[];
 }
 
 /** The text of the configuration with the overrides written into it; comments stay. */
@@ -65,9 +121,9 @@ class Reader {
   readonly problems: Problem[] = [];
   /** Values of top-level keys that do not work, for the rules between keys. */
   readonly others: Json = {};
-  readonly #notes: string[] = [];
-  /** Keys without effect by the reason. */
-  readonly #idle = new Map<string, string[]>();
+  readonly #notes: Note[] = [];
+  /** Keys without effect by the reason: their names and where they stand. */
+  readonly #idle = new Map<string, { names: string[]; paths: Path[] }>();
 
   /** The working keys of a mapping, without those that are unset (null or empty text). */
   level(mapping: Json, path: Path): Json {
@@ -87,7 +143,7 @@ class Reader {
         if (path.length === 0 && !isOff(value)) this.others[name] = value;
         this.#other(level.others, name, at, value);
       } else if (path.length === 0 && /^wandb_\w+$/.test(name)) {
-        this.#idleKey(OTHER_KEYS.wandb_project!.reason, name); // Axolotl passes any of them on
+        this.#idleKey(OTHER_KEYS.wandb_project!.reason, at); // Axolotl passes any of them on
       } else {
         this.#unknown(level, at, value);
       }
@@ -99,7 +155,8 @@ class Reader {
     const key = level.keys[name]!;
     const same = level.sameAs[name]?.get(value);
     if (same) {
-      this.#notes.push(`${name}: ${value} becomes ${same.value}: ${same.note}`);
+      const text = `${name}: ${value} becomes ${same.value}: ${same.note}`;
+      this.#notes.push({ text, paths: [at] });
       return same.value;
     }
     const isFormat = name === "type" && formatNames.includes(value as string);
@@ -141,7 +198,7 @@ class Reader {
         ], content);
       }
     }
-    if (key.status === "no effect") return this.#idleKey(key.reason, String(at.at(-1)));
+    if (key.status === "no effect") return this.#idleKey(key.reason, at);
     const verdict = key.status === "planned" ? "is not supported yet" : "is not supported";
     this.#report(at, `\`${dotted(at)}\` ${verdict}: ${key.reason}.`);
   }
@@ -150,7 +207,7 @@ class Reader {
     for (const [i, entry] of (Array.isArray(value) ? value : [value]).entries()) {
       if (isOff(entry)) continue;
       if (typeof entry === "string" && IDLE_PLUGINS.test(entry)) {
-        this.#idleKey(OTHER_KEYS.plugins!.reason, "plugins");
+        this.#idleKey(OTHER_KEYS.plugins!.reason, ["plugins"]);
       } else {
         this.#report(
           ["plugins", i],
@@ -161,9 +218,11 @@ class Reader {
     }
   }
 
-  #idleKey(reason: string, name: string) {
-    const names = this.#idle.get(reason) ?? [];
-    if (!names.includes(name)) this.#idle.set(reason, [...names, name]);
+  #idleKey(reason: string, at: Path) {
+    const { names, paths } = this.#idle.get(reason) ?? { names: [], paths: [] };
+    const name = String(at.at(-1));
+    if (!names.includes(name)) names.push(name);
+    this.#idle.set(reason, { names, paths: [...paths, at] });
   }
 
   #unknownFormat(level: Level, at: Path, value: string) {
@@ -171,7 +230,7 @@ class Reader {
     const hint = meant ? ` Did you mean \`${meant}\`?` : "";
     const message = `\`${dotted(at)}\` is ${show(value)}, expected the name of a format (` +
       `${formatNames.slice(0, 5).join(", ")}, ...) or a mapping that describes your own.${hint}`;
-    this.#report(at, message, "value");
+    this.#report(at, message, "value", meant);
   }
 
   #unknown(level: Pick<Level, "keys" | "others"> & { names?: string[] }, at: Path, value: unknown) {
@@ -182,8 +241,10 @@ class Reader {
       ...level.names ?? [],
     ]);
     const hint = meant ? `did you mean \`${meant}\`?` : "Eft and Axolotl have no such key.";
-    if (value === null) this.#notes.push(`${dotted(at)}: an unknown key without a value; ${hint}`);
-    else this.#report(at, `unknown key \`${dotted(at)}\`; ${hint}`);
+    if (value === null) {
+      const text = `${dotted(at)}: an unknown key without a value; ${hint}`;
+      this.#notes.push({ text, paths: [at] });
+    } else this.#report(at, `unknown key \`${dotted(at)}\`; ${hint}`, "key", meant);
   }
 
   /** A value that the schema refuses. */
@@ -203,17 +264,18 @@ class Reader {
       path,
       `\`${name}\` is ${show(value)}, expected ${issue.message}.${hint}`,
       "value",
+      meant,
     );
   }
 
-  #report(path: Path, message: string, what: Problem["what"] = "key") {
-    this.problems.push({ path, message, what });
+  #report(path: Path, message: string, what: Problem["what"] = "key", meant?: string) {
+    this.problems.push({ path, message, what, meant });
   }
 
-  notes(): string[] {
-    const idle = [...this.#idle].map(([reason, keys]) =>
-      `${keys.join(", ")}: no effect; ${reason}`
-    );
+  notes(): Note[] {
+    const idle = [...this.#idle].map(([reason, { names, paths }]) => {
+      return { text: `${names.join(", ")}: no effect; ${reason}`, paths };
+    });
     return [...this.#notes, ...idle];
   }
 }

@@ -79,6 +79,9 @@ export class ConfigDocument {
 
   #explain(code: string, message: string): string {
     if (code === "MULTIPLE_DOCS") return "the file holds several YAML documents; expected one.";
+    if (/^Implicit map keys need/.test(message)) {
+      return "the YAML cannot be read: expected `key: value`, found a line without its colon.";
+    }
     return `the YAML cannot be read: ${message}.`;
   }
 

@@ -33,6 +33,8 @@ export interface Problem {
   /** Whether the name of the key or its value is at fault. */
   what: "key" | "value";
   message: string;
+  /** The name or value that was probably meant. */
+  meant?: string | undefined;
 }
 
 /** Fills in the defaults that depend on other keys; what is odd but harmless goes to `notes`. */

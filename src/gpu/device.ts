@@ -26,6 +26,9 @@ const wantedLimits = [
 
 const wantedFeatures = ["shader-f16", "timestamp-query"] as const;
 
+/** `minStorageBufferOffsetAlignment` of a device that asks for no other. */
+const defaultAlignment = 256;
+
 /** Storage buffers that the widest kernel binds. */
 const storageBuffersNeeded = 8;
 
@@ -44,17 +47,7 @@ export class Device {
   constructor(gpu: GPUDevice, summary: AdapterSummary) {
     this.gpu = gpu;
     this.summary = summary;
-    this.limits = {
-      software: summary.software,
-      f16: summary.features.includes("shader-f16"),
-      maxBinding: gpu.limits.maxStorageBufferBindingSize,
-      maxBuffer: gpu.limits.maxBufferSize,
-      maxWorkgroupStorage: gpu.limits.maxComputeWorkgroupStorageSize,
-      maxInvocations: gpu.limits.maxComputeInvocationsPerWorkgroup,
-      maxWorkgroupSizeX: gpu.limits.maxComputeWorkgroupSizeX,
-      offsetAlignment: gpu.limits.minStorageBufferOffsetAlignment,
-      adapter: summary.name,
-    };
+    this.limits = limitsOf(summary, gpu.limits);
     gpu.lost.then((info) => {
       if (info.reason === "destroyed") return;
       this.failure ??= new EftError("device", `The GPU device was lost: ${info.message}`);
@@ -158,8 +151,15 @@ export class Device {
   }
 }
 
-/** Opens the preferred engine that has an adapter. Throws an EftError("device") when none has. */
-export async function openDevice(host: Host, wanted?: EngineName): Promise<Device> {
+/** An adapter that Eft can use, and the limits that its device will have. */
+export interface FoundAdapter {
+  adapter: GPUAdapter;
+  summary: AdapterSummary;
+  limits: Limits;
+}
+
+/** The adapter of the preferred engine that has one; nothing is opened. Throws when none has. */
+export async function findAdapter(host: Host, wanted?: EngineName): Promise<FoundAdapter> {
   for (const { name, gpu } of await host.engines(wanted)) {
     const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) continue;
@@ -172,14 +172,8 @@ export async function openDevice(host: Host, wanted?: EngineName): Promise<Devic
           `Eft needs ${storageBuffersNeeded}. Update the browser or the driver.`,
       );
     }
-    const device = await adapter.requestDevice({
-      label: "eft",
-      requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
-      requiredLimits: Object.fromEntries(
-        wantedLimits.map((limit) => [limit, adapter.limits[limit] as number]),
-      ),
-    });
-    return new Device(device, summary);
+    const limits = { ...limitsOf(summary, adapter.limits), offsetAlignment: defaultAlignment };
+    return { adapter, summary, limits };
   }
   throw new EftError(
     "device",
@@ -188,6 +182,33 @@ export async function openDevice(host: Host, wanted?: EngineName): Promise<Devic
       : "No WebGPU adapter was found. On Debian or Ubuntu install mesa-vulkan-drivers " +
         "(a software adapter), or the driver of your GPU; in a browser, turn on WebGPU.",
   );
+}
+
+/** Opens the preferred engine that has an adapter. Throws an EftError("device") when none has. */
+export async function openDevice(host: Host, wanted?: EngineName): Promise<Device> {
+  const { adapter, summary } = await findAdapter(host, wanted);
+  const device = await adapter.requestDevice({
+    label: "eft",
+    requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
+    requiredLimits: Object.fromEntries(
+      wantedLimits.map((limit) => [limit, adapter.limits[limit] as number]),
+    ),
+  });
+  return new Device(device, summary);
+}
+
+function limitsOf(summary: AdapterSummary, limits: GPUSupportedLimits): Limits {
+  return {
+    software: summary.software,
+    f16: summary.features.includes("shader-f16"),
+    maxBinding: limits.maxStorageBufferBindingSize,
+    maxBuffer: limits.maxBufferSize,
+    maxWorkgroupStorage: limits.maxComputeWorkgroupStorageSize,
+    maxInvocations: limits.maxComputeInvocationsPerWorkgroup,
+    maxWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+    offsetAlignment: limits.minStorageBufferOffsetAlignment,
+    adapter: summary.name,
+  };
 }
 
 function summarise(engine: EngineName, adapter: GPUAdapter): AdapterSummary {

@@ -56,6 +56,14 @@ export const leastLimits: Limits = {
   adapter: "any",
 };
 
+/** What nearly every GPU has, for plans that are made without one. */
+export const usualLimits: Limits = {
+  ...leastLimits,
+  f16: true,
+  maxBuffer: 2 ** 31,
+  maxBinding: 2 ** 30,
+};
+
 /** A part of a matrix [rows, columns] that fits one binding: whole rows, aligned. */
 export interface RowShard {
   row: number;

@@ -7,18 +7,17 @@ import { modelCard } from "../export/model_card.ts";
 import { writeModelFiles } from "../export/result.ts";
 import type { KernelRecord, Limits } from "../graph/limits.ts";
 import { type Device, openDevice } from "../gpu/device.ts";
-import { tune } from "../gpu/tuner.ts";
-import { lowerGraph } from "../graph/plan.ts";
 import type { EngineName, Host } from "../host/host.ts";
 import { type Checkpoint, restoreCheckpoint, restoreModel, writeCheckpoint } from "./checkpoint.ts";
 import type { EndEvent, Report } from "./events.ts";
 import { trainingLoop } from "./loop.ts";
 import { newProgress, type Progress } from "./progress.ts";
 import { checkResume, findCheckpoint, fingerprint } from "./resume.ts";
-import { countParameters, prepareSession, type Session } from "./session.ts";
+import { countParameters, prepareSession } from "./session.ts";
 import { trainerState } from "./state.ts";
 import { type Timing, timingOf } from "./timing.ts";
 import { Trainer } from "./trainer.ts";
+import { tuneSession } from "./tune.ts";
 import { OutputFolder } from "./output_folder.ts";
 
 export interface RunOptions {
@@ -274,17 +273,4 @@ class Keeping {
     const lines = this.samples.map((line) => line + "\n").join("");
     return { ...this.texts, ...(lines === "" ? {} : { "samples.jsonl": lines }) };
   }
-}
-
-/** Milliseconds that choosing kernels may take. */
-const tuningBudget = 3000;
-
-async function tuneSession(session: Session, device: Device): Promise<void> {
-  const plans = [
-    ...[...session.microSteps.values(), ...session.evaluations.values()].map(({ plan }) => plan),
-    session.update,
-  ];
-  const dispatches = plans.flatMap((plan) => plan.dispatches);
-  device.limits.kernels = await tune(device, dispatches, tuningBudget);
-  for (const plan of plans) plan.dispatches = lowerGraph(plan.graph, device.limits);
 }

@@ -208,19 +208,23 @@ async function configDtype(host: Host, folder: string): Promise<LoadedModel["sto
   return dtype === "bfloat16" ? "BF16" : dtype === "float16" ? "F16" : "F32";
 }
 
-/** Builds everything up to the device. */
+/**
+ * Builds everything up to the device. `known` are tokenizer and data of an earlier session whose
+ * configuration has the same data.
+ */
 export async function prepareSession(
   host: Host,
   config: Config,
   limits: Limits,
   onProgress?: HubOptions["onProgress"],
+  known?: Pick<Session, "tokenizer" | "data">,
 ): Promise<Session> {
   // Read the small files first: a mistake in them should not wait for the data.
   let tokenizer: Tokenizer | undefined;
   const loaded = await loadModel(host, config, limits, config.sequence_len, "train", {
     onProgress,
     async rows() {
-      tokenizer = await configuredTokenizer(host, config, onProgress);
+      tokenizer = known?.tokenizer ?? await configuredTokenizer(host, config, onProgress);
       checkNewTokens(config, tokenizer.added);
       const { added, vocabSize } = tokenizer;
       return added.length > 0 || config.resize_token_embeddings_to_32x
@@ -229,7 +233,12 @@ export async function prepareSession(
     },
   });
   try {
-    return await buildSession(host, config, limits, loaded, tokenizer!, onProgress);
+    checkVocabulary(loaded.model, tokenizer!);
+    const data = known?.data ?? await prepareData(host, config, tokenizer!, {
+      token: modelSource(config).token,
+      onProgress,
+    });
+    return buildSession(config, limits, loaded, tokenizer!, data);
   } catch (error) {
     loaded.files?.close();
     loaded.earlier?.files.close();
@@ -237,27 +246,23 @@ export async function prepareSession(
   }
 }
 
-async function buildSession(
-  host: Host,
+function checkVocabulary({ shape }: Model, { vocabSize }: Tokenizer): void {
+  if (vocabSize <= shape.vocabulary) return;
+  throw new EftError(
+    "model",
+    `The tokenizer has ${vocabSize} tokens but the model embeds only ` +
+      `${shape.vocabulary}. They do not belong together.`,
+  );
+}
+
+function buildSession(
   config: Config,
   limits: Limits,
   loaded: LoadedModel,
   tokenizer: Tokenizer,
-  onProgress?: HubOptions["onProgress"],
-): Promise<Session> {
+  data: Prepared,
+): Session {
   const { model, lora } = loaded;
-  if (tokenizer.vocabSize > model.shape.vocabulary) {
-    throw new EftError(
-      "model",
-      `The tokenizer has ${tokenizer.vocabSize} tokens but the model embeds only ` +
-        `${model.shape.vocabulary}. They do not belong together.`,
-    );
-  }
-  const data = await prepareData(host, config, tokenizer, {
-    token: modelSource(config).token,
-    onProgress,
-  });
-
   const batches = (samples: typeof data.train, purpose: "train" | "evaluation") =>
     new Batches(samples, batchOptions(config, tokenizer.padId, purpose));
   const trainBatches = batches(data.train, "train");

@@ -1,10 +1,12 @@
 // `eft plan` against what runs then allocate, and that it never opens a GPU.
 
 import assert from "node:assert/strict";
+import { parse } from "yaml";
 import { parseConfig } from "../../src/config/config.ts";
 import { showPlan } from "../../src/cli/plan.ts";
 import { Terminal } from "../../src/cli/terminal.ts";
 import { parseArguments } from "../../src/cli/arguments.ts";
+import type { Measurement } from "../../src/train/measure.ts";
 import { prepareSession } from "../../src/train/session.ts";
 import { testDevice } from "../device.ts";
 import { configText, host, lora, only, sanitize, tinyFolder, train } from "../train/tiny.ts";
@@ -15,8 +17,8 @@ const withoutGpu = {
   engines: () => Promise.reject(new Error("the plan opened a GPU")),
 };
 
-/** The bytes that `eft plan --json` prints. */
-async function planned(folder: string, keys: Record<string, unknown>) {
+/** What `eft plan --json` says last. */
+async function planned(folder: string, keys: Record<string, unknown>, ...flags: string[]) {
   const file = `${folder}/plan.yml`;
   Deno.writeTextFileSync(file, configText(folder, keys));
   const terminal = new Terminal(true);
@@ -26,10 +28,17 @@ async function planned(folder: string, keys: Record<string, unknown>) {
     say: () => {},
     event: (event: Record<string, unknown>) => events.push(event),
   });
-  await showPlan(withoutGpu, parseArguments(["plan", file, "--json"]), silent);
+  const args = ["plan", file, "--json", ...flags];
+  await showPlan(flags.length > 0 ? host : withoutGpu, parseArguments(args), silent);
   const end = events.at(-1)!;
   assert.equal(end.event, "end");
-  return end.bytes as Record<string, number>;
+  return end as unknown as End;
+}
+
+interface End {
+  bytes: Record<string, number>;
+  savings: { set: { key: string; value: string }[]; total: number }[];
+  measured?: Measurement;
 }
 
 for (const method of ["lora", "lora in f16", "full"]) {
@@ -52,7 +61,7 @@ for (const method of ["lora", "lora in f16", "full"]) {
           val_set_size: 2,
           eval_steps: 1,
         };
-        const { total, ...lines } = await planned(folder, keys);
+        const { total, ...lines } = (await planned(folder, keys)).bytes;
         assert.equal(total, Object.values(lines).reduce((sum, bytes) => sum + bytes, 0));
         totals.set(`${length} ${checkpointing}`, total);
         const [end] = only(await train(folder, keys), "end");
@@ -79,7 +88,24 @@ Deno.test("a plan with this device's limits equals one for any device", sanitize
   const { config } = parseConfig(configText(folder), "test.yml");
   const session = await prepareSession(host, config, device.limits);
   session.loaded.files!.close();
-  const { total } = await planned(folder, {});
+  const { total } = (await planned(folder, {})).bytes;
   assert.ok(Math.abs(total / session.memory.total - 1) < 0.02);
   Deno.removeSync(folder, { recursive: true });
 });
+
+Deno.test(
+  "eft plan says what would take less, and with --measure how long a step takes",
+  sanitize,
+  async () => {
+    const folder = tinyFolder();
+    const { bytes, savings, measured } = await planned(folder, lora, "--measure");
+    assert.ok(savings.length > 0);
+    for (const { set, total } of savings) {
+      const keys = Object.fromEntries(set.map(({ key, value }) => [key, parse(value)]));
+      assert.equal((await planned(folder, { ...lora, ...keys })).bytes.total, total);
+    }
+    assert.ok(measured!.seconds_per_step > 0);
+    assert.equal(measured!.planned_gpu_bytes, bytes.total);
+    Deno.removeSync(folder, { recursive: true });
+  },
+);

@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { parseConfig } from "../../src/config/config.ts";
+import { checkConfig, parseConfig } from "../../src/config/config.ts";
 import { nearest } from "../../src/config/nearest.ts";
 import { EftError } from "../../src/errors.ts";
 
@@ -523,4 +523,36 @@ Deno.test("files that are no configuration are refused at once", () => {
     ok(message.test(error.text), error.text.slice(0, 200));
   }
   ok(performance.now() - start < 10_000);
+});
+
+Deno.test("checkConfig finds every problem and note at its place, and what was meant", () => {
+  const text = [
+    "base_model: m",
+    "learning_rate: 1e-4",
+    "datasets:",
+    "  - path: d.jsonl",
+    "    type: alpacca",
+    "lora_rr: 8",
+    "micro_batch_size: 0",
+    "flash_attention: true",
+    "optimizer: adamw_troch",
+  ].join("\n");
+  const found = checkConfig(text, "x.yml").map(({ severity, key, place, meant }) =>
+    [severity, key, place.line, place.column, meant].join(" ")
+  ).sort();
+  deepEqual(found, [
+    "error datasets.0.type 5 11 alpaca",
+    "error lora_rr 6 1 lora_r",
+    "error micro_batch_size 7 19 ",
+    "error optimizer 9 12 adamw_torch",
+    "note flash_attention 8 1 ",
+  ]);
+  const [broken] = checkConfig("a: [1, 2\nb: 3\n", "x.yml");
+  deepEqual([broken!.severity, broken!.key, broken!.place.line], ["error", "", 2]);
+  const idle = checkConfig(
+    "base_model: m\nlearning_rate: 1\ndatasets: [{path: d, type: alpaca}]\nlora_r: 8\n",
+    "x",
+  );
+  deepEqual(idle.map(({ key, place }) => [key, place.line]), [["lora_r", 4]]);
+  deepEqual(checkConfig("- a\n", "x.yml").map(({ severity }) => severity), ["error"]);
 });

@@ -10,7 +10,7 @@ after(() => site?.close());
 
 test("a mistake in the configuration is one sentence with its place", async () => {
   const { page } = site;
-  const text = await page.inputValue("#config");
+  const text = await page.innerText("#config");
   await page.fill("#config", `${text}\nlora_rr: 4\n`);
   await page.click("nav >> text=Train");
   await page.click("#start");

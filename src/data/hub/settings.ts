@@ -33,6 +33,11 @@ export interface Network {
   code: ErrorCode;
 }
 
+/** A host from which nothing is downloaded: what is not there or in the cache is an error. */
+export function withoutNetwork<H extends Host>(host: H): H {
+  return { ...host, env: (name: string) => name === "HF_HUB_OFFLINE" ? "1" : host.env(name) };
+}
+
 export async function openNetwork(
   host: Host,
   options: HubOptions,

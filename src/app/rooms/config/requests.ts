@@ -1,1 +1,6 @@
-export type ConfigRequests = Record<never, never>;
+import type { Finding } from "../../../config/config.ts";
+
+export interface ConfigRequests {
+  /** All problems and notes, each with its place. */
+  "config.check": { ask: { configText: string; configName: string }; answer: Finding[] };
+}
