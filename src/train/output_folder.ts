@@ -18,6 +18,8 @@ export const marker = "eft_config.yml";
 const lastFile = "trainer_state.json";
 
 const checkpointName = /^checkpoint-(\d+)$/;
+/** What a killed run has left half written: a checkpoint, or a file that had not got its name. */
+const unfinished = /^checkpoint-\d+\.partial|^\..*\.partial-\w+$/;
 
 export interface CheckpointPlace {
   step: number;
@@ -61,7 +63,8 @@ export class OutputFolder {
     }
     if (kind === "folder") {
       // `merge-lora` may have put its result into a folder that no run has filled yet.
-      const names = (await host.list(output.path)).filter((name) => name !== "merged");
+      const names = (await host.list(output.path))
+        .filter((name) => name !== "merged" && !unfinished.test(name));
       const settling = await host.kind(output.#at("ready")) === "folder" ||
         await host.kind(`${output.#at("partial")}/${lastFile}`) === "file";
       if (names.length > 0 && !names.includes(marker) && !settling) {
@@ -182,7 +185,7 @@ export class OutputFolder {
   /** Removes what killed runs have left half written. */
   async #sweep(): Promise<void> {
     for (const name of await this.#host.list(this.path)) {
-      if (/^checkpoint-\d+\.partial/.test(name)) await this.#host.remove(`${this.path}/${name}`);
+      if (unfinished.test(name)) await this.#host.remove(`${this.path}/${name}`);
     }
   }
 

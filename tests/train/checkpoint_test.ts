@@ -6,36 +6,10 @@ import { spawn } from "../cli/eft.ts";
 import { f32ToBytes } from "../../src/files/dtype.ts";
 import { writeSafetensors } from "../../src/files/safetensors.ts";
 import type { EndEvent } from "../../src/train/events.ts";
+import { json, result } from "./result.ts";
 import { configText, host, lora, only, readTensors, sanitize, tinyFolder, train } from "./tiny.ts";
 
 type Keys = Record<string, unknown>;
-
-const names = ["adapter_model.safetensors", "model.safetensors"];
-
-// deno-lint-ignore no-explicit-any
-function json(path: string): any {
-  return JSON.parse(Deno.readTextFileSync(path));
-}
-
-/** What a run leaves that must not depend on how often it was cut short. */
-function result(folder: string) {
-  const files = [...Deno.readDirSync(folder)].map(({ name }) => name);
-  const state = json(`${folder}/trainer_state.json`);
-  const timed = /runtime|per_second/;
-  const log = (state.log_history as Record<string, number>[]).map((entry) =>
-    Object.fromEntries(Object.entries(entry).filter(([key]) => !timed.test(key)))
-  );
-  const best = state.best_model_checkpoint?.replace(/.*\//, "");
-  return {
-    weights: names.filter((name) => files.includes(name))
-      .map((name) => readFileSync(`${folder}/${name}`).toString("base64")),
-    log,
-    state: { ...state, log_history: [], best_model_checkpoint: best },
-    samples: files.includes("samples.jsonl")
-      ? Deno.readTextFileSync(`${folder}/samples.jsonl`)
-      : undefined,
-  };
-}
 
 /** Stops a run after step `last`, as Ctrl-C does. */
 async function trainUpTo(folder: string, keys: Keys, last: number): Promise<EndEvent> {
@@ -120,6 +94,20 @@ const others: typeof variants = [
     name: "ReLoRA that counts its steps anew",
     keys: { ...lora, relora_steps: 3, max_steps: 7, save_strategy: "no" },
     stops: [3, 5],
+  },
+  {
+    name: "schedule-free AdamW, which evaluates and keeps other weights than it trains at",
+    keys: {
+      ...full,
+      optimizer: "schedule_free_adamw",
+      max_steps: 5,
+      val_set_size: 2,
+      eval_steps: 2,
+      generate_samples: true,
+      generation_max_new_tokens: 4,
+      save_strategy: "no",
+    },
+    stops: [1, 3],
   },
   {
     name: "PiSSA",
@@ -287,6 +275,7 @@ for (
     ReLoRA: { relora: true, jagged_restart_steps: 3, jagged_restart_warmup_steps: 1 },
     PiSSA: { peft_init_lora_weights: "pissa" },
     "LoRA of the embedding": { lora_target_modules: ["embed_tokens", "q_proj"] },
+    "schedule-free AdamW": { optimizer: "schedule_free_adamw" },
   })
 ) {
   Deno.test(`the best model of ${name} comes back from its files alone`, sanitize, async () => {
@@ -306,6 +295,10 @@ for (
       const output_dir = `${folder}/${i}`;
       const [end] = only(await train(folder, { ...best, save_only_model, output_dir }), "end");
       assert.notEqual(end.best_step, undefined);
+      if (name === "schedule-free AdamW" || !save_only_model) {
+        const best = result(`${output_dir}/checkpoint-${end.best_step}`);
+        assert.deepEqual(result(output_dir).weights, best.weights);
+      }
     }
     const [bare, whole] = await Promise.all(
       [0, 1].map((i) =>

@@ -173,6 +173,15 @@ Deno.test("LISA trains the blocks of the moment", sanitize, async () => {
     assert.equal(Math.max(...counts), 8);
     assert.ok(Math.min(...counts) < 8, "a resting block counts no steps");
   });
+  // A block that has had no step yet stays as it was, also where the weights to use are others.
+  const free = { optimizer: "schedule_free_adamw", lisa_n_layers: 1, lisa_step_interval: 9 };
+  await train(folder, free);
+  const [start, end] = [await base(folder), await model(folder)];
+  const [active] = activeBlocks(0, 2, { ...settings, interval: 9 });
+  for (const [name, { values }] of end) {
+    const moved = values.some((value, i) => value !== start.get(name)!.values[i]);
+    assert.equal(moved, blockOf(name) === undefined || blockOf(name) === active, name);
+  }
   // All blocks at once are full fine-tuning.
   const bytes = (path: string) => readFileSync(`${folder}/${path}/model.safetensors`);
   const all = { lisa_n_layers: 2, lisa_step_interval: 2, max_grad_norm: 0 };

@@ -5,25 +5,7 @@ import assert from "node:assert/strict";
 import { denoHost } from "../../src/host/deno.ts";
 import type { Host } from "../../src/host/host.ts";
 import { listCheckpoints, OutputFolder } from "../../src/train/output_folder.ts";
-
-class Killed extends Error {}
-
-/** A host that does `operations` changes and then nothing more. */
-function mortalHost(root: string, operations: number): Host {
-  const host = denoHost(root);
-  const change =
-    <Args extends unknown[]>(act: (...args: Args) => Promise<void>) => (...args: Args) => {
-      if (operations-- <= 0) return Promise.reject(new Killed());
-      return act(...args);
-    };
-  return {
-    ...host,
-    write: change(host.write),
-    remove: change(host.remove),
-    rename: change(host.rename),
-    makeFolder: change(host.makeFolder),
-  };
-}
+import { Killed, mortalHost } from "../mortal_host.ts";
 
 const files = ["adapter_config.json", "adapter_model.safetensors", "eft_config.yml"];
 
@@ -123,6 +105,22 @@ for (
     Deno.removeSync(root, { recursive: true });
   });
 }
+
+Deno.test("a first run may be killed anywhere", async () => {
+  for (let operations = 0, killed = true; killed; operations++) {
+    const root = Deno.makeTempDirSync({ prefix: "eft-test-" });
+    const host = denoHost(root);
+    await run(mortalHost(root, operations), "first", { steps: 2 }).then(
+      () => killed = false,
+      (error) => assert.ok(error instanceof Killed, error),
+    );
+    await run(host, "second", { steps: 3, resume: true });
+    assert.equal(await resultIn(host, "out"), "second");
+    for (const name of await host.list("out")) assert.doesNotMatch(name, /partial/);
+    assert.ok(killed || operations > 15);
+    Deno.removeSync(root, { recursive: true });
+  }
+});
 
 Deno.test("a result that Ctrl-C left gives way to the run that goes on from it", async () => {
   const root = Deno.makeTempDirSync({ prefix: "eft-test-" });

@@ -28,11 +28,13 @@ export const rows = [
 /** The same as short plain texts (a token is a byte). */
 export const texts = rows.map(({ instruction, output }) => ({ text: `${instruction}: ${output}` }));
 
+type Base = "base-llama" | "base-qwen2" | "quant/base-gptq" | "quant/base-awq";
+
 /** A folder with `model` (golden base model and tokenizer), `data.jsonl` and `texts.jsonl`. */
-export function tinyFolder(base: "base-llama" | "base-qwen2" = "base-llama"): string {
+export function tinyFolder(base: Base = "base-llama"): string {
   const folder = Deno.makeTempDirSync({ prefix: "eft-test-" });
   Deno.mkdirSync(`${folder}/model`);
-  for (const name of ["config.json", "generation_config.json", "model.safetensors"]) {
+  for (const { name } of Deno.readDirSync(`tests/golden/${base}`)) {
     Deno.copyFileSync(`tests/golden/${base}/${name}`, `${folder}/model/${name}`);
   }
   for (const [path, text] of Object.entries(tokenizerFiles())) {
