@@ -193,6 +193,8 @@ for (const [name, method] of Object.entries({ LoRA: { ...lora, lora_dropout: 0.1
       const steps = out.match(/"event":"checkpoint","step":\d+/g) ?? [];
       seen.push(`${steps.length} steps, ${signal ?? "ended"}`);
       assert.ok(steps.length > 0 || signal === null, out);
+      // The lock of a killed run stays on disk, and keeps nobody out.
+      if (signal) assert.ok(Deno.statSync(`${folder}/out.lock`).isFile);
     }
     console.log(`killed: ${seen.join("; ")}`);
     assert.ok(seen.some((each) => each.includes("SIGKILL")));

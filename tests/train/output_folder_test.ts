@@ -16,6 +16,19 @@ async function run(
   options: { steps: number; resume?: boolean; stopped?: boolean },
 ): Promise<void> {
   const output = await OutputFolder.claim(host, "out");
+  try {
+    await fill(output, host, name, options);
+  } finally {
+    await output.release(); // as the operating system does for a killed process
+  }
+}
+
+async function fill(
+  output: OutputFolder,
+  host: Host,
+  name: string,
+  options: { steps: number; resume?: boolean; stopped?: boolean },
+): Promise<void> {
   const newest = (await output.checkpoints()).at(-1)?.step;
   const from = options.resume ? newest : undefined;
   await output.begin(name, from);
@@ -81,7 +94,7 @@ for (
         },
       );
       // The first result is whole somewhere, or being moved: the next claim ends that.
-      await OutputFolder.claim(host, "out");
+      await (await OutputFolder.claim(host, "out")).release();
       const results = await checkWhole(host);
       assert.ok(
         results.includes("first"),
@@ -159,6 +172,7 @@ Deno.test("the best and the newest checkpoint are never trimmed", async () => {
   // A checkpoint that fails to be written leaves the one of that name alone.
   await assert.rejects(output.checkpoint(7, () => Promise.reject(new Error("full"))), /full/);
   await output.abandon();
+  await output.release();
   assert.deepEqual(await host.list("out"), ["checkpoint-2", "checkpoint-7", "eft_config.yml"]);
   Deno.removeSync(root, { recursive: true });
 });
