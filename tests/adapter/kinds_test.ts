@@ -11,16 +11,8 @@ import { readModelShape } from "../../src/model/architecture.ts";
 import { declareModel } from "../../src/model/model.ts";
 import { distance, host, logitsOf, openModel, readExpected } from "../model/logits.ts";
 import { readTensors, sanitize } from "../train/tiny.ts";
-import {
-  type Expected,
-  farness,
-  golden,
-  goldenRun,
-  json,
-  loadTensors,
-  takeOut,
-  worstOf,
-} from "./golden_run.ts";
+import { farness, golden, json, shown } from "../golden_run.ts";
+import { adapterRun, type Expected, loadTensors, takeOut } from "./golden_run.ts";
 
 const only = Deno.env.get("EFT_KIND");
 const kinds = [...Deno.readDirSync(`${golden}/adapters`)].map(({ name }) => name)
@@ -34,26 +26,27 @@ for (const name of kinds) {
   Deno.test(`PEFT and Eft agree on ${name}`, sanitize, async () => {
     const folder = `${golden}/adapters/${name}`;
     const expected = json<Expected>(`${folder}/losses.json`);
-    const run = await goldenRun(name);
+    const adapter = await adapterRun(name);
+    const { run, lora } = adapter;
     const start = await readTensors(`${folder}/initial/adapter_model.safetensors`);
     const subtracts = /^(pissa|olora)/.test(name);
     if (name === "pissa-niter") {
-      await takeOut(run, `${folder}/initial/adapter_model.safetensors`);
+      await takeOut(adapter, `${folder}/initial/adapter_model.safetensors`);
     } else if (!subtracts) {
-      await loadTensors(run, `${folder}/initial/adapter_model.safetensors`, isFactor);
+      await loadTensors(adapter, `${folder}/initial/adapter_model.safetensors`, isFactor);
       // What is not drawn at random must start as in PEFT.
-      for (const [key, tensor] of run.lora.tensors) {
+      for (const [key, tensor] of lora.tensors) {
         if (isFactor(key)) continue;
         const [bytes] = await run.memory.read([{ tensor }]);
         const far = distance(new Float32Array(bytes), start.get(key)!.values);
         assert.ok(far < 1e-6, `${key} starts ${far} from PEFT's`);
       }
     }
-    await run.train();
-    const { losses, norms } = await run.statistics();
+    await adapter.train();
     const result = keep ? `${keep}/${name}` : Deno.makeTempDirSync({ prefix: "eft-test-" });
     const config = { base_model: `base-${expected.base}` };
-    await writeAdapter(host, result, run.memory, run.lora, config);
+    await writeAdapter(host, result, run.memory, lora, config);
+    const worst = await run.compare(expected);
     run.memory.destroy();
 
     const ours = await readTensors(`${result}/adapter_model.safetensors`);
@@ -83,8 +76,7 @@ for (const name of kinds) {
       return values;
     };
     const figures: Record<string, number> = {
-      losses: worstOf(losses, expected.losses),
-      norms: worstOf(norms, expected.grad_norms),
+      ...worst,
       tensors: worstTensor,
     };
     if (name === "pissa-niter") {
@@ -96,7 +88,7 @@ for (const name of kinds) {
       figures.mergedLogits = distance(await found(`${result}/merged`), logits);
     }
     const own = await found(base, result);
-    console.log(`${name}: ${text(figures)}, own logits ${text({ from: distance(own, logits) })}`);
+    console.log(`${name}: ${shown(figures)}, own logits ${shown({ from: distance(own, logits) })}`);
     if (keep) Deno.writeFileSync(`${result}/logits.f32`, new Uint8Array(own.buffer as ArrayBuffer));
     else Deno.removeSync(result, { recursive: true });
     assert.ok(figures.losses < 1e-4, `losses differ by ${figures.losses}`);
@@ -105,9 +97,6 @@ for (const name of kinds) {
     assert.ok(!(figures.mergedLogits > 1e-4), `merged logits differ by ${figures.mergedLogits}`);
   });
 }
-
-const text = (figures: Record<string, number>) =>
-  Object.entries(figures).map(([key, value]) => `${key} ${value.toExponential(1)}`).join(", ");
 
 /** B·A of two tensors of a file. */
 function product(

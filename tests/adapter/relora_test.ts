@@ -12,15 +12,8 @@ import { readWeight, writeWeight } from "../../src/adapter/base_weight.ts";
 import { RandomStream } from "../../src/random.ts";
 import { testDevice } from "../device.ts";
 import { readTensors, sanitize } from "../train/tiny.ts";
-import {
-  type Expected,
-  farness,
-  golden,
-  goldenRun,
-  json,
-  loadTensors,
-  worstOf,
-} from "./golden_run.ts";
+import { farness, golden, json, shown } from "../golden_run.ts";
+import { adapterRun, type Expected, loadTensors } from "./golden_run.ts";
 
 for (const name of ["relora", "relora-zero"]) {
   Deno.test(`a PyTorch loop and Eft agree on ${name}`, sanitize, async () => {
@@ -28,12 +21,13 @@ for (const name of ["relora", "relora-zero"]) {
     const expected = json<Expected & { restart: number; warmup: number }>(
       `${folder}/losses.json`,
     );
-    const run = await goldenRun(name);
-    await loadTensors(run, `${folder}/initial/adapter_model.safetensors`);
+    const adapter = await adapterRun(name);
+    const { run, lora, model } = adapter;
+    await loadTensors(adapter, `${folder}/initial/adapter_model.safetensors`);
     const zero = name === "relora-zero";
     const relora = await Relora.create(
       run.memory,
-      run.lora,
+      lora,
       run.groups,
       {
         every: expected.restart,
@@ -41,29 +35,23 @@ for (const name of ["relora", "relora-zero"]) {
       },
       { seed: 1, limits: (await testDevice()).limits },
     );
-    await run.train(async (step) => {
+    await adapter.train(async (step) => {
       if (!relora.isDue(step)) return;
       await relora.restart();
-      await loadTensors(run, `${folder}/restart-${relora.restarts}.safetensors`);
+      await loadTensors(adapter, `${folder}/restart-${relora.restarts}.safetensors`);
       return zero ? 0 : undefined;
     });
     relora.finish();
     assert.equal(relora.restarts, 2);
-    const { losses, norms } = await run.statistics();
+    const worst = { ...await run.compare(expected), weights: 0 };
     const wanted = await readTensors(`${folder}/final.safetensors`);
-    let worstTensor = 0;
     for (const [key, { values }] of wanted) {
-      const found = await readWeight(run.memory, run.model.tensors.get(key)!);
-      worstTensor = Math.max(worstTensor, farness(found, values));
+      const found = await readWeight(run.memory, model.tensors.get(key)!);
+      worst.weights = Math.max(worst.weights, farness(found, values));
     }
     run.memory.destroy();
-    const worstLoss = worstOf(losses, expected.losses);
-    console.log(
-      `${name}: losses ${worstLoss.toExponential(1)}, norms ` +
-        `${worstOf(norms, expected.grad_norms).toExponential(1)}, ` +
-        `weights ${worstTensor.toExponential(1)}`,
-    );
-    assert.ok(worstLoss < 1e-4 && worstTensor < 1e-3);
+    console.log(`${name}: ${shown(worst)}`);
+    assert.ok(worst.losses < 1e-4 && worst.weights < 1e-3);
     const keys = zero
       ? { relora_steps: expected.restart, relora_warmup_steps: expected.warmup }
       : { jagged_restart_steps: expected.restart, jagged_restart_warmup_steps: expected.warmup };

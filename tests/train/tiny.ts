@@ -4,6 +4,7 @@
 import { type Override, parseConfig } from "../../src/config/config.ts";
 import { bytesToF32 } from "../../src/files/dtype.ts";
 import { openSafetensors } from "../../src/files/safetensors.ts";
+import { sizeOf } from "../../src/graph/graph.ts";
 import { denoHost } from "../../src/host/deno.ts";
 import type { RunEvent } from "../../src/train/events.ts";
 import { type RunOptions, runTraining } from "../../src/train/run.ts";
@@ -127,6 +128,16 @@ export async function withTrainer<T>(
   } finally {
     trainer.destroy();
   }
+}
+
+/** The trained tensors as they are now. */
+export async function tensorValues(trainer: Trainer): Promise<Map<string, Float32Array>> {
+  const { trained } = trainer.session;
+  const read = await trainer.memory.read([...trained.values()].map((tensor) => ({ tensor })));
+  return new Map([...trained].map(([name, tensor], i) => [
+    name,
+    new Float32Array(read[i], 0, sizeOf(tensor)),
+  ]));
 }
 
 /** Every tensor of a safetensors file or folder as f32. */
