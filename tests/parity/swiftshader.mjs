@@ -28,9 +28,14 @@ export function swiftshaderDriver() {
 /** Runs Deno on SwiftShader; resolves to its standard output, or throws what it wrote. */
 export function denoOnSwiftshader(args) {
   const driver = swiftshaderDriver();
+  return deno(args, { VK_ICD_FILENAMES: driver, VK_DRIVER_FILES: driver });
+}
+
+/** The same on the adapter that the machine has. */
+export function deno(args, variables = {}) {
   const child = spawn(process.execPath, [join(root, "node_modules/deno/bin.cjs"), ...args], {
     cwd: root,
-    env: { ...env, VK_ICD_FILENAMES: driver, VK_DRIVER_FILES: driver, NO_COLOR: "1" },
+    env: { ...env, ...variables, NO_COLOR: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
