@@ -15,6 +15,7 @@ import { Generator } from "../../src/infer/generator.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
 import { Quantizer } from "../../src/quant/quantize.ts";
 import { quantizedTensor } from "../../src/quant/tensor.ts";
+import { OPTIMIZERS } from "../../src/train/optimizers/names.ts";
 import { prepareSession } from "../../src/train/session.ts";
 
 const host = denoHost();
@@ -51,6 +52,7 @@ async function plans(limits: Limits): Promise<Plan[]> {
     const file = `tests/parity/${name}.yml`;
     const { config } = parseConfig(await host.readText(file), file);
     const session = await prepareSession(host, config, limits);
+    if (name === "full") found.push(...await updates(file, limits));
     const batches = [...session.microSteps.values(), ...session.evaluations.values()];
     found.push(...batches.map(({ plan }) => plan), session.update);
     const vocabulary = session.loaded.model.shape.vocabulary;
@@ -58,6 +60,18 @@ async function plans(limits: Limits): Promise<Plan[]> {
     const generator = new Generator(memory, session.loaded.model, { batch: 1, context: 64 });
     await generator.feed([[1, 2, 3]]);
     await generator.feed([[4]]);
+  }
+  return found;
+}
+
+/** The updates of every kind of optimizer, and the ways between the weights that some have. */
+async function updates(file: string, limits: Limits): Promise<Plan[]> {
+  const kinds = new Map(Object.entries(OPTIMIZERS).map(([name, { kind }]) => [kind, name]));
+  const found: Plan[] = [];
+  for (const value of kinds.values()) {
+    const { config } = parseConfig(await host.readText(file), file, [{ key: "optimizer", value }]);
+    const { update, exchanges } = await prepareSession(host, config, limits);
+    found.push(update, ...Object.values(exchanges ?? {}));
   }
   return found;
 }
