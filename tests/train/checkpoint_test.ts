@@ -5,8 +5,9 @@ import { readFileSync } from "node:fs";
 import { spawn } from "../cli/eft.ts";
 import { f32ToBytes } from "../../src/files/dtype.ts";
 import { writeSafetensors } from "../../src/files/safetensors.ts";
+import { RandomStream } from "../../src/random.ts";
 import type { EndEvent } from "../../src/train/events.ts";
-import { json, result } from "./result.ts";
+import { json, result, seed } from "./result.ts";
 import { configText, host, lora, only, readTensors, sanitize, tinyFolder, train } from "./tiny.ts";
 
 type Keys = Record<string, unknown>;
@@ -166,7 +167,18 @@ Deno.test("full fine-tuning of 16-bit weights goes on from 32 bits", sanitize, a
   Deno.removeSync(folder, { recursive: true });
 });
 
-for (const [name, method] of Object.entries({ LoRA: { ...lora, lora_dropout: 0.1 }, full })) {
+const killed = {
+  LoRA: { ...lora, lora_dropout: 0.1 },
+  full,
+  "schedule-free LISA": {
+    ...full,
+    optimizer: "schedule_free_adamw",
+    lisa_n_layers: 1,
+    lisa_step_interval: 3,
+  },
+};
+
+for (const [i, [name, method]] of Object.entries(killed).entries()) {
   Deno.test(`killed again and again: ${name}`, sanitize, async () => {
     if (Deno.build.os === "windows") return; // no SIGKILL there
     const folder = tinyFolder();
@@ -175,16 +187,17 @@ for (const [name, method] of Object.entries({ LoRA: { ...lora, lora_dropout: 0.1
     const file = `${folder}/run.yml`;
     const often = { ...keys, save_steps: 1, auto_resume_from_checkpoints: true };
     Deno.writeTextFileSync(file, configText(folder, often));
-    const seen: string[] = [];
+    const random = new RandomStream(seed, i);
+    const seen: string[] = [`EFT_SEED=${seed}`];
     for (let kill = 0; kill < 3; kill++) {
       const child = spawn(["train", file, "--json"]);
       // Killed at a random time after a random checkpoint of its own, also while it writes the next.
-      let wait = 1 + Math.floor(Math.random() * 3);
+      let wait = 1 + Math.floor(random.uniform() * 3);
       let out = "";
       for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
         out += text;
         if (text.includes('"event":"checkpoint"') && wait-- === 0) {
-          await new Promise((done) => setTimeout(done, Math.random() * 40));
+          await new Promise((done) => setTimeout(done, random.uniform() * 40));
           child.kill("SIGKILL");
         }
       }

@@ -1,6 +1,9 @@
-// What a run leaves that must not depend on how often it was cut short.
+// What a run leaves that must not depend on how often it was cut short, and where it is cut.
 
 import { readFileSync } from "node:fs";
+
+/** Draws the places; a test that fails says it, and EFT_SEED repeats them. */
+export const seed = Number(Deno.env.get("EFT_SEED") ?? Math.floor(Math.random() * 2 ** 31));
 
 const names = ["adapter_model.safetensors", "model.safetensors"];
 

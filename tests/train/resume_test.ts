@@ -1,12 +1,12 @@
 // Every method and every optimizer, killed at random file operations and gone on with, ends in the
-// bytes of a run that was left alone. EFT_SEED repeats the draws of an earlier run.
+// bytes of a run that was left alone.
 
 import assert from "node:assert/strict";
 import { RandomStream } from "../../src/random.ts";
 import { runTraining } from "../../src/train/run.ts";
 import { type OptimizerKind, OPTIMIZERS } from "../../src/train/optimizers/names.ts";
 import { Killed, mortalHost } from "../mortal_host.ts";
-import { json, result } from "./result.ts";
+import { json, result, seed } from "./result.ts";
 import { configText, lora, sanitize, tinyFolder } from "./tiny.ts";
 
 type Keys = Record<string, unknown>;
@@ -67,8 +67,6 @@ const watched: Keys = {
   load_best_model_at_end: true,
   auto_resume_from_checkpoints: true,
 };
-
-const seed = Number(Deno.env.get("EFT_SEED") ?? Math.floor(Math.random() * 2 ** 31));
 
 for (const [i, [name, keys]] of Object.entries({ ...methods, ...optimizers }).entries()) {
   Deno.test(`killed and gone on: ${name}`, sanitize, async () => {
