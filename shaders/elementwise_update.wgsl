@@ -15,8 +15,10 @@
 //   adopt      n = 1: v = g².  Later: θ −= η·λ·θ;   u = clamp(g / max(sqrt(v), ε), ±(n − 1)^¼)
 //              m += (1 − β1)·(u − m);   θ −= η·m;   v = β2·v + (1 − β2)·g²
 //   schedule_free  v = β2·v + (1 − β2)·g²;   u = g / (sqrt(v / c2) + ε) + λ·θ
-//              θ += c·(z − θ);   θ += s·u;   z −= η·u,  s = η·(β1·(1 − c) − 1), z = θ at n = 1
-//   exchange   θ += WEIGHT·(z − θ)       (schedule_free: to the averaged weights and back)
+//              θ += c·d + s·u;   d = (1 − c)·(d − η·β1·u),   s = η·(β1·(1 − c) − 1)
+//              (d = z − θ, from the weights θ that are trained at to the sequence z)
+//   exchange   schedule_free: with TO_USE g = θ, θ += WEIGHT·d, the average; else θ = g, g = 0. The
+//              gradient, free between steps, keeps θ, so that the way back is exact.
 //
 // Shapes   g, θ, a, b [N] (one flat group of trained tensors and its state, in the order that the
 //          optimizer's file in src/train/optimizers names it); scalars [ROWS, 8], of which this
@@ -49,7 +51,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let i = (group.y * ${GROUPS_X}u + group.x) * 64u + local;
   if (i >= ${N / WIDTH}u) { return; }
 //: if RULE == "exchange"
-  theta[i] = fma(Value($WEIGHT), a[i] - theta[i], theta[i]);
+//: if TO_USE
+  gradient[i] = theta[i];
+  theta[i] = fma(Value($WEIGHT), a[i], theta[i]);
+//: else
+  theta[i] = gradient[i];
+  gradient[i] = Value(0.0);
+//: end
 //: else
   if (norm[1] != 0.0) { return; }
   let rate = scalars[$FIRST];
@@ -117,12 +125,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
 //: else if RULE == "schedule_free"
   let v = fma($ONE_MINUS_BETA2 * g, g, $BETA2 * b[i]);
   b[i] = v;
-  let first = scalars[${FIRST + 4}] != 0.0;
-  let z = select(a[i], value, first);
   let u = fma(Value($WEIGHT_DECAY), value, g / (sqrt(v / s1) + $EPSILON));
-  value = fma(Value(s2), z - value, value);
-  value = fma(Value(s3), u, value);
-  a[i] = fma(Value(-rate), u, z);
+  value = fma(Value(s3), u, fma(Value(s2), a[i], value));
+  a[i] = (1.0 - s2) * fma(Value(-rate * $BETA1), u, a[i]);
 //: end
   theta[i] = value;
   gradient[i] = Value(0.0);

@@ -109,6 +109,10 @@ export class FakeHost implements Host {
     this.files.delete(from);
   }
 
+  lock(): Promise<() => Promise<void>> {
+    return Promise.resolve(() => Promise.resolve());
+  }
+
   engines(): Promise<Engine[]> {
     return Promise.resolve([]);
   }

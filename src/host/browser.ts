@@ -13,6 +13,8 @@ interface Store {
   append(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void>;
   makeFolder(path: string): Promise<void>;
   remove(path: string): Promise<void>;
+  /** As `Host.lock`; what else can reach the path depends on where it is. */
+  lock(path: string): Promise<(() => Promise<void>) | undefined>;
 }
 
 /** The host of a page also takes files that a person dropped or chose. */
@@ -103,6 +105,7 @@ export async function browserHost(base: string): Promise<BrowserHost> {
     makeFolder: (path) => store.makeFolder(normal(path)),
     remove: (path) => store.remove(normal(path)),
     rename: (from, to) => move(normal(from), normal(to)),
+    lock: (path) => store.lock(normal(path)),
     engines: (wanted) => Promise.resolve(engines(wanted)),
   };
 }
@@ -215,6 +218,7 @@ async function openSite(base: string) {
 class MemoryStore implements Store {
   #files = new Map<string, Blob>();
   #folders = new Set<string>();
+  #locked = new Set<string>();
 
   kind(path: string): Promise<"file" | "folder" | undefined> {
     if (this.#files.has(path)) return Promise.resolve("file");
@@ -261,6 +265,13 @@ class MemoryStore implements Store {
     for (const each of [...this.#files.keys()]) if (isBelow(each)) this.#files.delete(each);
     for (const each of [...this.#folders]) if (isBelow(each)) this.#folders.delete(each);
     return Promise.resolve();
+  }
+
+  // deno-lint-ignore require-await
+  async lock(path: string): Promise<(() => Promise<void>) | undefined> {
+    if (this.#locked.has(path)) return undefined;
+    this.#locked.add(path);
+    return () => Promise.resolve(void this.#locked.delete(path));
   }
 }
 
@@ -318,6 +329,23 @@ class PrivateFolder implements Store {
   async remove(path: string): Promise<void> {
     const folder = await this.#folder(parent(path));
     await folder?.removeEntry(name(path), { recursive: true }).catch(absent);
+  }
+
+  /** Other tabs reach the folder too: the browser's lock ends with the tab or worker that has it. */
+  lock(path: string): Promise<(() => Promise<void>) | undefined> {
+    return new Promise((taken, failed) => {
+      let giveUp: () => void;
+      const released = navigator.locks.request(`eft ${path}`, { ifAvailable: true }, (lock) => {
+        if (!lock) return taken(undefined);
+        const held = new Promise<void>((done) => giveUp = done);
+        taken(async () => {
+          giveUp();
+          await released;
+        });
+        return held;
+      });
+      released.catch(failed);
+    });
   }
 
   async #folder(path: string, create = false): Promise<FileSystemDirectoryHandle | undefined> {

@@ -84,8 +84,31 @@ export function denoHost(root = "."): Host {
       await Deno.rename(at(from), at(to));
     },
 
+    lock: (path) => lock(at(path)),
     engines,
   };
+}
+
+/** The operating system's lock on a file beside `path`; it ends with the process that holds it. */
+async function lock(path: string): Promise<(() => Promise<void>) | undefined> {
+  const name = `${await Deno.realPath(path).catch(() => path)}.lock`;
+  await Deno.mkdir(parent(name), { recursive: true });
+  for (;;) {
+    const file = await Deno.open(name, { write: true, create: true });
+    if (!await file.tryLock(true)) {
+      file.close();
+      return undefined;
+    }
+    // Whoever held it may have removed the file in the meantime: then it is locked for no one else.
+    const [own, there] = await Promise.all([file.stat(), Deno.stat(name).catch(() => undefined)]);
+    if (there && own.ino === there.ino && own.dev === there.dev) {
+      return async () => {
+        await Deno.remove(name).catch(() => {}); // it means nothing without its lock
+        file.close();
+      };
+    }
+    file.close();
+  }
 }
 
 class DenoFile implements RandomAccessFile {

@@ -46,6 +46,11 @@ export interface Host {
   /** Removes a file or a folder with all it holds; nothing happens when it is absent. */
   remove(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
+  /**
+   * Takes the sole right to a path among all runs that can reach it; undefined when another has it.
+   * The function that comes back gives it up, as does the end of the process or page, however it ends.
+   */
+  lock(path: string): Promise<(() => Promise<void>) | undefined>;
   /** WebGPU engines to try, the preferred one first. */
   engines(wanted?: EngineName): Promise<Engine[]>;
 }

@@ -182,14 +182,15 @@ export async function restoreCheckpoint(
   if (progress.optimizer) trainer.scalars.restore(progress.optimizer);
 }
 
-/** Brings the trained values of a checkpoint to the device, for the best model. */
+/** Brings the model of a checkpoint to the device: the best one, at the end of a run. */
 export async function restoreModel(host: Host, path: string, trainer: Trainer): Promise<void> {
   const { memory, relora, session: { trained, loaded } } = trainer;
   if (await host.kind(`${path}/${tensorsFile}`) === "file") {
-    const values = [...trained].map(([name, tensor]) => [`value.${name}`, tensor] as const);
-    const all = new Map([...values, ...relora?.bases() ?? []]);
-    return await loadTensors(host, `${path}/${tensorsFile}`, all, memory);
+    // With the optimizer's state, from which a schedule-free one makes the weights to use.
+    await loadTensors(host, `${path}/${tensorsFile}`, stateTensors(trainer), memory);
+    return trainer.holds("train");
   }
+  trainer.holds("use");
   if (relora) {
     await loadTensors(host, path, writtenTensors(loaded.model), memory);
     return relora.clear();

@@ -18,6 +18,8 @@ export const marker = "eft_config.yml";
 const lastFile = "trainer_state.json";
 
 const checkpointName = /^checkpoint-(\d+)$/;
+/** What a killed run has left half written: a checkpoint, or a file that had not got its name. */
+const unfinished = /^checkpoint-\d+\.partial|^\..*\.partial-\w+$/;
 
 export interface CheckpointPlace {
   step: number;
@@ -38,6 +40,7 @@ export class OutputFolder {
   /** Where this run has moved checkpoints to, and whether it has set a result aside. */
   #displaced: string | undefined;
   #setsAside = false;
+  #release: () => Promise<void> = () => Promise.resolve();
 
   private constructor(host: Host, path: string, report: (text: string) => void) {
     this.#host = host;
@@ -46,8 +49,9 @@ export class OutputFolder {
   }
 
   /**
-   * Checks that the folder may be written, and ends what a killed run had begun to move. `report`
-   * hears where things went. Throws an EftError("output") when the folder holds other files.
+   * Takes the folder for this run alone until `release`, checks that it may be written, and ends what
+   * a killed run had begun to move. `report` hears where things went. Throws an EftError("output")
+   * when another run has the folder, or when it holds other files.
    */
   static async claim(
     host: Host,
@@ -55,25 +59,51 @@ export class OutputFolder {
     report: (text: string) => void = () => {},
   ): Promise<OutputFolder> {
     const output = new OutputFolder(host, path, report);
-    const kind = await host.kind(output.path);
+    const release = await host.lock(output.path);
+    if (!release) {
+      throw new EftError(
+        "output",
+        `output_dir: another run is writing to ${output.path}. Wait until it ends, or choose another ` +
+          "output_dir.",
+      );
+    }
+    output.#release = release;
+    try {
+      await output.#check();
+      await output.#settle();
+      return output;
+    } catch (error) {
+      await release();
+      throw error;
+    }
+  }
+
+  /** Lets other runs have the folder. */
+  release(): Promise<void> {
+    return this.#release();
+  }
+
+  /** Throws when the folder holds what is not Eft's. */
+  async #check(): Promise<void> {
+    const host = this.#host;
+    const kind = await host.kind(this.path);
     if (kind === "file") {
-      throw new EftError("output", `output_dir: ${path} is a file. Name a folder.`);
+      throw new EftError("output", `output_dir: ${this.path} is a file. Name a folder.`);
     }
     if (kind === "folder") {
       // `merge-lora` may have put its result into a folder that no run has filled yet.
-      const names = (await host.list(output.path)).filter((name) => name !== "merged");
-      const settling = await host.kind(output.#at("ready")) === "folder" ||
-        await host.kind(`${output.#at("partial")}/${lastFile}`) === "file";
+      const names = (await host.list(this.path))
+        .filter((name) => name !== "merged" && !unfinished.test(name));
+      const settling = await host.kind(this.#at("ready")) === "folder" ||
+        await host.kind(`${this.#at("partial")}/${lastFile}`) === "file";
       if (names.length > 0 && !names.includes(marker) && !settling) {
         throw new EftError(
           "output",
-          `output_dir: ${path} exists and was not made by Eft (it has no ${marker}). ` +
+          `output_dir: ${this.path} exists and was not made by Eft (it has no ${marker}). ` +
             "Choose another output_dir, or remove the folder.",
         );
       }
     }
-    await output.#settle();
-    return output;
   }
 
   /**
@@ -182,7 +212,7 @@ export class OutputFolder {
   /** Removes what killed runs have left half written. */
   async #sweep(): Promise<void> {
     for (const name of await this.#host.list(this.path)) {
-      if (/^checkpoint-\d+\.partial/.test(name)) await this.#host.remove(`${this.path}/${name}`);
+      if (unfinished.test(name)) await this.#host.remove(`${this.path}/${name}`);
     }
   }
 

@@ -11,8 +11,9 @@ import { optimizerArguments, OPTIMIZERS } from "./optimizers/names.ts";
 import { decays, type ParameterRule } from "./parameters.ts";
 import { Plateau, type Schedule, schedule, warmupSteps } from "./schedule.ts";
 
-/** Embeddings, the output head, and modules that are trained in full beside an adapter. */
-const isEmbedding = (name: string) => /embed_tokens|lm_head|modules_to_save/.test(name);
+/** Embeddings, the output head, and weights that are trained in full beside an adapter. */
+const isEmbedding = (name: string) =>
+  /embed_tokens|lm_head/.test(name) || /^base_model\.(?!.*\.lora_).*\.weight$/.test(name);
 
 /** The rule for each trained tensor of a run of `totalSteps`. */
 export function parameterRules(

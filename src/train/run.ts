@@ -47,21 +47,21 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
   const note = (text: string) => report({ event: "note", text });
   notes.forEach(note);
   const output = await OutputFolder.claim(host, config.output_dir, note);
-  const checkpoint = await findCheckpoint(host, config, note);
-
-  const device = await openDevice(host, options.engine);
-  const kernels = options.kernels ?? checkpoint?.kernels;
-  if (kernels) {
-    Object.assign(device.limits, recorded(kernels, device));
-  }
-  if (device.summary.software) {
-    note(
-      `SOFTWARE ADAPTER: ${device.summary.name} computes on the CPU. ` +
-        "Training works but is many times slower than on a GPU.",
-    );
-  }
+  let device: Device | undefined;
   let trainer: Trainer | undefined;
   try {
+    const checkpoint = await findCheckpoint(host, config, note);
+    device = await openDevice(host, options.engine);
+    const kernels = options.kernels ?? checkpoint?.kernels;
+    if (kernels) {
+      Object.assign(device.limits, recorded(kernels, device));
+    }
+    if (device.summary.software) {
+      note(
+        `SOFTWARE ADAPTER: ${device.summary.name} computes on the CPU. ` +
+          "Training works but is many times slower than on a GPU.",
+      );
+    }
     const session = await prepareSession(host, config, device.limits, ({ file, done, total }) => {
       report({ event: "progress", what: `download ${file}`, done, total: total ?? done });
     });
@@ -163,7 +163,8 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
     throw error;
   } finally {
     trainer?.destroy();
-    device.destroy();
+    device?.destroy();
+    await output.release();
   }
 }
 

@@ -9,6 +9,7 @@ import type { Trainer } from "./trainer.ts";
 
 /** Continues the first rows of the evaluation data, or of the training data where there is none. */
 export async function generateSamples(trainer: Trainer, step: number): Promise<SampleEvent[]> {
+  trainer.hold("use");
   const { session, memory } = trainer;
   const { config, tokenizer, data, loaded } = session;
   const rows = (data.evaluation.length > 0 ? data.evaluation : data.train)

@@ -186,6 +186,11 @@ export class Trainer {
     this.#weights = weights;
   }
 
+  /** Hears that the trained tensors were written from outside, and which weights they hold now. */
+  holds(weights: Weights): void {
+    this.#weights = weights;
+  }
+
   /**
    * Why the step over `window` was halted: computes it again, kernel by kernel. `later` counts the
    * micro batches that were computed after it.

@@ -1,5 +1,5 @@
-// A run of 30 steps on the batches of tests/golden/adapters, step by step, for comparison with the
-// losses that PEFT found there.
+// The runs of tests/golden/adapters and of tests/golden/quant/adapters: a base with an adapter as
+// PEFT's file describes it.
 
 import { attachLora, type Lora } from "../../src/adapter/lora.ts";
 import { plusProduct, readWeight } from "../../src/adapter/base_weight.ts";
@@ -9,57 +9,38 @@ import { readAdapterConfig } from "../../src/adapter/settings.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import { bytesToF32 } from "../../src/files/dtype.ts";
 import { openSafetensors } from "../../src/files/safetensors.ts";
-import { Memory } from "../../src/gpu/program.ts";
-import { plan } from "../../src/graph/plan.ts";
-import { packStep, statisticsTensor, stepTensor } from "../../src/graph/step_scalars.ts";
-import { batchInputs } from "../../src/model/forward.ts";
+import type { Memory } from "../../src/gpu/program.ts";
 import type { Model } from "../../src/model/model.ts";
 import { loadWeights } from "../../src/model/weights.ts";
-import { microStepGraph, updateGraph } from "../../src/train/graphs.ts";
-import { decays, groupParameters, type ParameterGroup } from "../../src/train/parameters.ts";
-import { adamw } from "../../src/train/optimizers/adamw.ts";
-import { scalarsTensor, UpdateScalars } from "../../src/train/optimizers/scalars.ts";
+import type { ParameterGroup } from "../../src/train/parameters.ts";
 import { loadModel } from "../../src/train/session.ts";
-import { sortByToken } from "../../src/train/trainer.ts";
 import { testDevice } from "../device.ts";
+import { golden, GoldenRun, json, type Recorded, windowsOf } from "../golden_run.ts";
 import { host } from "../model/logits.ts";
 
-export const golden = "tests/golden";
-
-export interface Expected {
+export interface Expected extends Recorded {
   base: string;
-  losses: number[];
-  grad_norms: number[];
-  learning_rates: number[];
   eps?: number;
 }
 
-export function json<T>(path: string): T {
-  return JSON.parse(Deno.readTextFileSync(path));
-}
-
-export interface GoldenRun {
+export interface AdapterRun {
   memory: Memory;
   model: Model;
   lora: Lora;
   groups: ParameterGroup[];
   /** Runs the steps; `before` is called before each, and says 0 where the moments begin anew. */
   train(before?: (step: number) => Promise<0 | void>): Promise<void>;
-  /** Losses and gradient norms of all steps. */
-  statistics(): Promise<{ losses: number[]; norms: number[] }>;
+  /** The largest relative differences of losses and gradient norms. */
+  compare(recorded: Recorded): Promise<{ losses: number; norms: number }>;
 }
 
 /**
  * The base, held as `keys` say, with the adapter of `FOLDER/initial` as Eft starts it; A and B are not
  * yet loaded.
  */
-export async function goldenRun(folder: string, keys = "float32: true"): Promise<GoldenRun> {
+export async function adapterRun(folder: string, keys = "float32: true"): Promise<AdapterRun> {
   const expected = json<Expected>(`${folder}/losses.json`);
-  const { micro_batches: batches } = json<{
-    micro_batches: { input_ids: number[][]; labels: number[][] }[];
-  }>(`${golden}/run-${expected.base}-lora/batches.json`);
-  const device = await testDevice();
-  const memory = new Memory(device);
+  const windows = windowsOf(`${golden}/run-${expected.base}-lora/batches.json`);
   const { config } = parseConfig(
     `base_model: ${golden}/base-${expected.base}
 datasets: [{path: none, type: alpaca}]
@@ -70,39 +51,14 @@ lora_target_linear: true
 ${keys}`,
     "test.yml",
   );
-  const rows = batches[0].input_ids.length;
-  const length = batches[0].input_ids[0].length;
-  const { model, files } = await loadModel(
-    host,
-    { ...config, adapter: undefined },
-    device.limits,
-    128,
-    "infer",
-  );
+  const { limits } = await testDevice();
+  const base = { ...config, adapter: undefined };
+  const { model, files } = await loadModel(host, base, limits, 128, "infer");
   const configFile = `${folder}/initial/adapter_config.json`;
   const lora = attachLora(model, readAdapterConfig(await host.readText(configFile), configFile));
-  const optimizer = adamw({
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: expected.eps ?? 1e-8,
-    warmupSteps: 0,
-    args: {},
-  });
-  const groups = groupParameters(
-    lora.tensors,
-    (name) => ({ optimizer, weightDecay: decays(name) ? 0.01 : 0, rateScale: 1 }),
-    device.limits,
-  );
-  const scalars = scalarsTensor(groups);
-  const updates = new UpdateScalars(groups);
-  const state = { step: stepTensor(), statistics: statisticsTensor() };
-  const inputs = batchInputs(rows, length);
-  const { graph } = microStepGraph(model, inputs, state, device.limits, { recompute: false });
-  const updating = updateGraph({ groups, scalars, maxGradNorm: 1 }, state, device.limits);
-  const [micro, update] = await memory.compile([
-    plan("micro", graph, device.limits),
-    plan("update", updating, device.limits),
-  ]);
+  const options = { epsilon: expected.eps };
+  const run = await GoldenRun.compile(model, lora.tensors, windows[0].batches[0], options);
+  const { memory, groups } = run;
   await loadWeights(memory, model, files!);
   files!.close();
   if (lora.settings.initialization?.kind === "pissa_niter") {
@@ -115,45 +71,18 @@ ${keys}`,
     lora,
     groups,
     async train(before = () => Promise.resolve()) {
-      for (let step = 0; step < expected.losses.length; step++) {
-        if (await before(step) === 0) updates.startAnew();
-        const tokens = Uint32Array.from(batches[step].input_ids.flat());
-        const targets = Int32Array.from(
-          batches[step].labels.flatMap((row) => [...row.slice(1), -100]),
-        );
-        memory.write(inputs.tokens, tokens);
-        memory.write(inputs.positions, tokens.map((_, at) => at % length));
-        memory.write(inputs.starts, new Uint32Array(tokens.length));
-        memory.write(inputs.targets, targets);
-        const { order, runs } = sortByToken(tokens);
-        memory.write(inputs.order, order);
-        memory.write(inputs.runs, runs);
-        memory.write(
-          state.step,
-          packStep({
-            lossScale: 1 / targets.filter((target) => target >= 0).length,
-            slot: step,
-            microStep: step,
-            seed: 1,
-          }),
-        );
-        micro.run();
-        memory.write(scalars, updates.next(expected.learning_rates[step]));
-        update.run();
+      for (const [step, rate] of expected.learning_rates.entries()) {
+        if (await before(step) === 0) run.updates.startAnew();
+        run.step(windows[step], rate);
       }
     },
-    async statistics() {
-      const [bytes] = await memory.read([{ tensor: state.statistics }]);
-      const found = new Float32Array(bytes);
-      const column = (at: number) => expected.losses.map((_, step) => found[4 * step + at]);
-      return { losses: column(0), norms: column(1) };
-    },
+    compare: (recorded) => run.compare(recorded),
   };
 }
 
 /** Writes the tensors of an adapter's file into those of `lora` that pass `chosen`. */
 export async function loadTensors(
-  { memory, lora }: GoldenRun,
+  { memory, lora }: AdapterRun,
   path: string,
   chosen: (name: string) => boolean = () => true,
 ): Promise<void> {
@@ -168,29 +97,8 @@ export async function loadTensors(
   files.close();
 }
 
-/** The largest relative difference. */
-export function worstOf(found: ArrayLike<number>, wanted: ArrayLike<number>): number {
-  let worst = 0;
-  for (let i = 0; i < wanted.length; i++) {
-    const difference = Math.abs(found[i] - wanted[i]) / Math.abs(wanted[i]);
-    if (!(difference <= worst)) worst = difference;
-  }
-  return worst;
-}
-
-/** ‖found − wanted‖ / ‖wanted‖. */
-export function farness(found: ArrayLike<number>, wanted: ArrayLike<number>): number {
-  if (found.length !== wanted.length) return Infinity;
-  let [difference, size] = [0, 0];
-  for (let i = 0; i < wanted.length; i++) {
-    difference += (found[i] - wanted[i]) ** 2;
-    size += wanted[i] ** 2;
-  }
-  return Math.sqrt(difference / size);
-}
-
 /** Starts every module from the A and B of a file, taken out of the base. */
-export async function takeOut({ memory, lora }: GoldenRun, path: string): Promise<void> {
+export async function takeOut({ memory, lora }: AdapterRun, path: string): Promise<void> {
   const files = await openSafetensors(host, path);
   const read = async (name: string) => {
     const entry = files.tensors.get(name)!;

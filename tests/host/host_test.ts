@@ -121,6 +121,20 @@ for (const [name, run] of [["deno", withDeno], ["browser", withBrowser]] as cons
       equal(await host.list("out"), ["a.bin"]);
     }));
 
+  Deno.test(`${name} host: a path is locked by one at a time`, () =>
+    run(async (host) => {
+      const release = await host.lock("new/out");
+      ok(release);
+      equal(await host.lock("./new/out"), undefined);
+      const other = await host.lock("new/other");
+      ok(other);
+      await Promise.all([release(), other()]);
+      const again = await host.lock("new/out");
+      ok(again);
+      await again();
+      equal(await host.kind("new/out.lock"), undefined);
+    }));
+
   Deno.test(`${name} host: text that is not UTF-8 is refused`, () =>
     run(async (host) => {
       await host.write("bad.txt", chunks([0x66, 0xff]));

@@ -11,7 +11,7 @@ let server, browser, page;
 before(async () => {
   server = await serveSources();
   browser = await launchBrowser();
-  page = await browser.newPage();
+  page = await (await browser.newContext()).newPage();
   await page.goto(`${server.url}files.json`);
 });
 after(async () => {
@@ -70,6 +70,25 @@ test("appends, also after a failure, and offers dropped files", async () => {
     return { part, failed, dropped: await host.readText("dropped/a.txt") };
   });
   assert.deepEqual(found, { part: "abcd", failed: "broken source", dropped: "mine" });
+});
+
+test("a path is locked by one tab at a time, until the tab is closed", async () => {
+  const take = (host) => host.lock("runs/out").then((release) => typeof release);
+  assert.equal(await withHost(take), "function");
+  assert.equal(await withHost(take), "undefined");
+  const first = page;
+  page = await first.context().newPage();
+  await page.goto(`${server.url}files.json`);
+  assert.equal(await withHost(take), "undefined");
+  await first.close();
+  const retake = async (host) => {
+    for (let i = 0; i < 50; i++) {
+      const release = await host.lock("runs/out");
+      if (release) return await release().then(() => host.lock("runs/out")).then((r) => typeof r);
+      await new Promise((done) => setTimeout(done, 100));
+    }
+  };
+  assert.equal(await withHost(retake), "function");
 });
 
 test("writes, renames, removes, and leaves no trace of a write that fails", async () => {

@@ -19,6 +19,7 @@ import { Generator } from "../../src/infer/generator.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
 import { Quantizer } from "../../src/quant/quantize.ts";
 import { quantizedTensor } from "../../src/quant/tensor.ts";
+import { OPTIMIZERS } from "../../src/train/optimizers/names.ts";
 import { prepareSession } from "../../src/train/session.ts";
 
 const host = denoHost();
@@ -63,6 +64,7 @@ async function plans(limits: Limits): Promise<Plan[]> {
     const overrides = half ? [{ key: "fp16", value: "true" }] : [];
     const { config } = parseConfig(await host.readText(file), file, overrides);
     const session = await prepareSession(host, config, limits);
+    if (name === "full") found.push(...await updates(file, limits));
     const batches = [...session.microSteps.values(), ...session.evaluations.values()];
     found.push(...batches.map(({ plan }) => plan), session.update);
     const vocabulary = session.loaded.model.shape.vocabulary;
@@ -90,6 +92,18 @@ function fromHalfToHalf(source: string): string {
     access: i === last ? "write" : "read",
   }));
   return withHalves(source, bindings);
+}
+
+/** The updates of every kind of optimizer, and the ways between the weights that some have. */
+async function updates(file: string, limits: Limits): Promise<Plan[]> {
+  const kinds = new Map(Object.entries(OPTIMIZERS).map(([name, { kind }]) => [kind, name]));
+  const found: Plan[] = [];
+  for (const value of kinds.values()) {
+    const { config } = parseConfig(await host.readText(file), file, [{ key: "optimizer", value }]);
+    const { update, exchanges } = await prepareSession(host, config, limits);
+    found.push(update, ...Object.values(exchanges ?? {}));
+  }
+  return found;
 }
 
 /** A stand-in for memory on a device that keeps the plans which it is given to compile. */

@@ -10,16 +10,8 @@ import { writeSafetensors } from "../../src/files/safetensors.ts";
 import { leastLimits } from "../../src/graph/limits.ts";
 import { loadModel } from "../../src/train/session.ts";
 import { distance, host, logitsOf, openModel, readExpected } from "../model/logits.ts";
-import {
-  type Expected,
-  farness,
-  golden,
-  goldenRun,
-  json,
-  loadTensors,
-  productOf,
-  worstOf,
-} from "../adapter/golden_run.ts";
+import { farness, golden, json, shown } from "../golden_run.ts";
+import { adapterRun, type Expected, loadTensors, productOf } from "../adapter/golden_run.ts";
 import { readTensors, sanitize } from "../train/tiny.ts";
 
 const base = `${golden}/base-llama`;
@@ -37,7 +29,7 @@ for (const name of ["dora-nf4", "dora-int8", "olora-nf4", "loftq", "loftq-turns"
     const folder = `${golden}/quant/adapters/${name}`;
     const expected = json<Expected>(`${folder}/losses.json`);
     const keys = keysOf(name);
-    const run = await goldenRun(folder, keys.replace(settings, ""));
+    const run = await adapterRun(folder, keys.replace(settings, ""));
     const start = await readTensors(`${folder}/initial/adapter_model.safetensors`);
     const dora = name.startsWith("dora");
     if (dora) {
@@ -52,7 +44,7 @@ for (const name of ["dora-nf4", "dora-int8", "olora-nf4", "loftq", "loftq-turns"
     }
     const starts = worstTensor(found, start);
     await run.train();
-    const { losses, norms } = await run.statistics();
+    const { losses, norms } = await run.compare(expected);
     const result = keep ? `${keep}/${name}` : Deno.makeTempDirSync({ prefix: "eft-test-" });
     await writeAdapter(host, result, run.memory, run.lora, { base_model: "base-llama" });
     run.memory.destroy();
@@ -77,14 +69,14 @@ for (const name of ["dora-nf4", "dora-int8", "olora-nf4", "loftq", "loftq-turns"
     const own = await logitsWith(base, result, keys);
     const figures: Record<string, number> = {
       starts,
-      losses: worstOf(losses, expected.losses),
-      norms: worstOf(norms, expected.grad_norms),
+      losses,
+      norms,
       tensors: worstTensor(ours, peft),
       peftLogits: distance(await logitsWith(base, `${folder}/final`, keys), logits),
       mergedLogits: distance(await logitsWith(`${result}/merged`), logits),
       ownLogits: distance(own, logits),
     };
-    console.log(`${name}: ${text(figures)}`);
+    console.log(`${name}: ${shown(figures)}`);
     if (keep) Deno.writeFileSync(`${result}/logits.f32`, new Uint8Array(own.buffer as ArrayBuffer));
     else Deno.removeSync(result, { recursive: true });
     assert.ok(figures.starts < 1e-4, `starts ${figures.starts} from PEFT's`);
@@ -94,9 +86,6 @@ for (const name of ["dora-nf4", "dora-int8", "olora-nf4", "loftq", "loftq-turns"
     assert.ok(figures.mergedLogits < 1e-4, `merged logits differ by ${figures.mergedLogits}`);
   });
 }
-
-const text = (figures: Record<string, number>) =>
-  Object.entries(figures).map(([key, value]) => `${key} ${value.toExponential(1)}`).join(", ");
 
 type Tensors = ReadonlyMap<string, { shape: number[]; values: Float32Array }>;
 

@@ -13,15 +13,8 @@ import { formatName, type QuantFormat } from "../../src/quant/format.ts";
 import { quantizedTensor } from "../../src/quant/tensor.ts";
 import { RandomStream } from "../../src/random.ts";
 import { testDevice } from "../device.ts";
-import {
-  type Expected,
-  farness,
-  golden,
-  goldenRun,
-  json,
-  loadTensors,
-  worstOf,
-} from "../adapter/golden_run.ts";
+import { farness, golden, json } from "../golden_run.ts";
+import { adapterRun, type Expected, loadTensors } from "../adapter/golden_run.ts";
 import { only, readTensors, sanitize, tinyFolder, train } from "../train/tiny.ts";
 
 // The first has two pieces, the others end within a word, a block, and a block of blocks.
@@ -81,7 +74,7 @@ for (const [name, keys] of Object.entries(adapters)) {
   Deno.test(`a PyTorch loop and Eft agree on ${name}`, sanitize, async () => {
     const folder = `${golden}/quant/adapters/${name}`;
     const expected = json<Expected & { restart: number }>(`${folder}/losses.json`);
-    const run = await goldenRun(folder, keys);
+    const run = await adapterRun(folder, keys);
     await loadTensors(run, `${folder}/initial/adapter_model.safetensors`);
     const relora = await Relora.create(
       run.memory,
@@ -108,7 +101,7 @@ for (const [name, keys] of Object.entries(adapters)) {
       return 0;
     });
     relora.finish();
-    const { losses } = await run.statistics();
+    const { losses } = await run.compare(expected);
     const final = await readTensors(`${folder}/final.safetensors`);
     for (const module of run.lora.modules) {
       const { weight } = module;
@@ -116,7 +109,7 @@ for (const [name, keys] of Object.entries(adapters)) {
       worst.final = Math.max(worst.final, farness(found, final.get(weight.name)!.values));
     }
     run.memory.destroy();
-    const worstLoss = worstOf(losses, expected.losses);
+    const worstLoss = losses;
     console.log(
       `${name}: losses ${worstLoss.toExponential(1)}, bases ${worst.bases.toExponential(1)}, ` +
         `final weights ${worst.final.toExponential(1)}`,

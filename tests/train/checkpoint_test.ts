@@ -5,38 +5,13 @@ import { readFileSync } from "node:fs";
 import { spawn } from "../cli/eft.ts";
 import { f32ToBytes } from "../../src/files/dtype.ts";
 import { writeSafetensors } from "../../src/files/safetensors.ts";
+import { RandomStream } from "../../src/random.ts";
 import type { EndEvent } from "../../src/train/events.ts";
 import type { Trainer } from "../../src/train/trainer.ts";
+import { json, result, seed } from "./result.ts";
 import { configText, host, lora, only, readTensors, sanitize, tinyFolder, train } from "./tiny.ts";
 
 type Keys = Record<string, unknown>;
-
-const names = ["adapter_model.safetensors", "model.safetensors"];
-
-// deno-lint-ignore no-explicit-any
-function json(path: string): any {
-  return JSON.parse(Deno.readTextFileSync(path));
-}
-
-/** What a run leaves that must not depend on how often it was cut short. */
-function result(folder: string) {
-  const files = [...Deno.readDirSync(folder)].map(({ name }) => name);
-  const state = json(`${folder}/trainer_state.json`);
-  const timed = /runtime|per_second/;
-  const log = (state.log_history as Record<string, number>[]).map((entry) =>
-    Object.fromEntries(Object.entries(entry).filter(([key]) => !timed.test(key)))
-  );
-  const best = state.best_model_checkpoint?.replace(/.*\//, "");
-  return {
-    weights: names.filter((name) => files.includes(name))
-      .map((name) => readFileSync(`${folder}/${name}`).toString("base64")),
-    log,
-    state: { ...state, log_history: [], best_model_checkpoint: best },
-    samples: files.includes("samples.jsonl")
-      ? Deno.readTextFileSync(`${folder}/samples.jsonl`)
-      : undefined,
-  };
-}
 
 /** Stops a run after step `last`, as Ctrl-C does. */
 async function trainUpTo(
@@ -141,6 +116,20 @@ const others: typeof variants = [
     },
   },
   {
+    name: "schedule-free AdamW, which evaluates and keeps other weights than it trains at",
+    keys: {
+      ...full,
+      optimizer: "schedule_free_adamw",
+      max_steps: 5,
+      val_set_size: 2,
+      eval_steps: 2,
+      generate_samples: true,
+      generation_max_new_tokens: 4,
+      save_strategy: "no",
+    },
+    stops: [1, 3],
+  },
+  {
     name: "PiSSA",
     keys: { ...lora, peft_init_lora_weights: "pissa", max_steps: 5, save_strategy: "no" },
     stops: [2],
@@ -198,7 +187,18 @@ Deno.test("full fine-tuning of 16-bit weights goes on from 32 bits", sanitize, a
   Deno.removeSync(folder, { recursive: true });
 });
 
-for (const [name, method] of Object.entries({ LoRA: { ...lora, lora_dropout: 0.1 }, full })) {
+const killed = {
+  LoRA: { ...lora, lora_dropout: 0.1 },
+  full,
+  "schedule-free LISA": {
+    ...full,
+    optimizer: "schedule_free_adamw",
+    lisa_n_layers: 1,
+    lisa_step_interval: 3,
+  },
+};
+
+for (const [i, [name, method]] of Object.entries(killed).entries()) {
   Deno.test(`killed again and again: ${name}`, sanitize, async () => {
     if (Deno.build.os === "windows") return; // no SIGKILL there
     const folder = tinyFolder();
@@ -207,16 +207,17 @@ for (const [name, method] of Object.entries({ LoRA: { ...lora, lora_dropout: 0.1
     const file = `${folder}/run.yml`;
     const often = { ...keys, save_steps: 1, auto_resume_from_checkpoints: true };
     Deno.writeTextFileSync(file, configText(folder, often));
-    const seen: string[] = [];
+    const random = new RandomStream(seed, i);
+    const seen: string[] = [`EFT_SEED=${seed}`];
     for (let kill = 0; kill < 3; kill++) {
       const child = spawn(["train", file, "--json"]);
       // Killed at a random time after a random checkpoint of its own, also while it writes the next.
-      let wait = 1 + Math.floor(Math.random() * 3);
+      let wait = 1 + Math.floor(random.uniform() * 3);
       let out = "";
       for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
         out += text;
         if (text.includes('"event":"checkpoint"') && wait-- === 0) {
-          await new Promise((done) => setTimeout(done, Math.random() * 40));
+          await new Promise((done) => setTimeout(done, random.uniform() * 40));
           child.kill("SIGKILL");
         }
       }
@@ -225,6 +226,8 @@ for (const [name, method] of Object.entries({ LoRA: { ...lora, lora_dropout: 0.1
       const steps = out.match(/"event":"checkpoint","step":\d+/g) ?? [];
       seen.push(`${steps.length} steps, ${signal ?? "ended"}`);
       assert.ok(steps.length > 0 || signal === null, out);
+      // The lock of a killed run stays on disk, and keeps nobody out.
+      if (signal) assert.ok(Deno.statSync(`${folder}/out.lock`).isFile);
     }
     console.log(`killed: ${seen.join("; ")}`);
     assert.ok(seen.some((each) => each.includes("SIGKILL")));
@@ -307,6 +310,7 @@ for (
     ReLoRA: { relora: true, jagged_restart_steps: 3, jagged_restart_warmup_steps: 1 },
     PiSSA: { peft_init_lora_weights: "pissa" },
     "LoRA of the embedding": { lora_target_modules: ["embed_tokens", "q_proj"] },
+    "schedule-free AdamW": { optimizer: "schedule_free_adamw" },
   })
 ) {
   Deno.test(`the best model of ${name} comes back from its files alone`, sanitize, async () => {
@@ -326,6 +330,10 @@ for (
       const output_dir = `${folder}/${i}`;
       const [end] = only(await train(folder, { ...best, save_only_model, output_dir }), "end");
       assert.notEqual(end.best_step, undefined);
+      if (name === "schedule-free AdamW" || !save_only_model) {
+        const best = result(`${output_dir}/checkpoint-${end.best_step}`);
+        assert.deepEqual(result(output_dir).weights, best.weights);
+      }
     }
     const [bare, whole] = await Promise.all(
       [0, 1].map((i) =>

@@ -4,13 +4,21 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { EftError } from "../../src/errors.ts";
-import { sizeOf } from "../../src/graph/graph.ts";
 import { activeBlocks, blockOf } from "../../src/train/lisa.ts";
 import type { Trainer } from "../../src/train/trainer.ts";
 import { Unfrozen } from "../../src/train/unfrozen.ts";
 import { LossWatchdog } from "../../src/train/watchdog.ts";
 import { windows } from "../../src/data/batches.ts";
-import { lora, only, readTensors, sanitize, tinyFolder, train, withTrainer } from "./tiny.ts";
+import {
+  lora,
+  only,
+  readTensors,
+  sanitize,
+  tensorValues,
+  tinyFolder,
+  train,
+  withTrainer,
+} from "./tiny.ts";
 
 type Keys = Record<string, unknown>;
 const sgd = { optimizer: "sgd", max_grad_norm: 0, float32: true };
@@ -20,24 +28,15 @@ const base = (folder: string) => readTensors(`${folder}/model/model.safetensors`
 /** How far each trained tensor goes in one step. */
 async function steps(folder: string, keys: Keys): Promise<Map<string, Float32Array>> {
   return await withTrainer(folder, { ...sgd, ...keys }, async (trainer) => {
-    const before = await values(trainer);
+    const before = await tensorValues(trainer);
     const [window] = windows(trainer.session.trainBatches.epoch(0), 1);
     await trainer.step(window, trainer.session.config.learning_rate);
-    const after = await values(trainer);
+    const after = await tensorValues(trainer);
     return new Map([...after].map(([name, data]) => [
       name,
       data.map((value, i) => value - before.get(name)![i]),
     ]));
   });
-}
-
-async function values(trainer: Trainer): Promise<Map<string, Float32Array>> {
-  const { trained } = trainer.session;
-  const read = await trainer.memory.read([...trained.values()].map((tensor) => ({ tensor })));
-  return new Map([...trained].map(([name, tensor], i) => [
-    name,
-    new Float32Array(read[i], 0, sizeOf(tensor)),
-  ]));
 }
 
 /** The ratio of two steps, which is a factor for all of a tensor's elements. */
@@ -153,12 +152,12 @@ Deno.test("LISA trains the blocks of the moment", sanitize, async () => {
   const folder = tinyFolder();
   const settings = { layers: 1, interval: 2, seed: 42 };
   await withTrainer(folder, { lisa_n_layers: 1, lisa_step_interval: 2 }, async (trainer) => {
-    let before = await values(trainer);
+    let before = await tensorValues(trainer);
     const seen = new Set<number>();
     for (let step = 0; step < 8; step++) {
       const [window] = windows(trainer.session.trainBatches.epoch(step), 1);
       await trainer.step(window, 1e-2);
-      const after = await values(trainer);
+      const after = await tensorValues(trainer);
       const [active] = activeBlocks(step, 2, settings);
       seen.add(active);
       for (const [name, data] of after) {
@@ -173,6 +172,15 @@ Deno.test("LISA trains the blocks of the moment", sanitize, async () => {
     assert.equal(Math.max(...counts), 8);
     assert.ok(Math.min(...counts) < 8, "a resting block counts no steps");
   });
+  // A block that has had no step yet stays as it was, also where the weights to use are others.
+  const free = { optimizer: "schedule_free_adamw", lisa_n_layers: 1, lisa_step_interval: 9 };
+  await train(folder, free);
+  const [start, end] = [await base(folder), await model(folder)];
+  const [active] = activeBlocks(0, 2, { ...settings, interval: 9 });
+  for (const [name, { values }] of end) {
+    const moved = values.some((value, i) => value !== start.get(name)!.values[i]);
+    assert.equal(moved, blockOf(name) === undefined || blockOf(name) === active, name);
+  }
   // All blocks at once are full fine-tuning.
   const bytes = (path: string) => readFileSync(`${folder}/${path}/model.safetensors`);
   const all = { lisa_n_layers: 2, lisa_step_interval: 2, max_grad_norm: 0 };
@@ -213,11 +221,11 @@ Deno.test(
     await withTrainer(folder, keys, async (trainer) => {
       const epoch = windows(trainer.session.trainBatches.epoch(0), 1);
       for (const window of epoch) await trainer.step(window, 1e-2);
-      const at = await values(trainer);
+      const at = await tensorValues(trainer);
       trainer.hold("use");
-      const used = await values(trainer);
+      const used = await tensorValues(trainer);
       trainer.hold("train");
-      const back = await values(trainer);
+      const back = await tensorValues(trainer);
       for (const [name, data] of at) {
         assert.ok(data.every((value, i) => Math.abs(value - back.get(name)![i]) < 1e-6));
       }
@@ -276,13 +284,13 @@ Deno.test("what is not finite is named, and the weights stay as they were", sani
   await withTrainer(folder, keys, async (trainer) => {
     const [window] = windows(trainer.session.trainBatches.epoch(0), 3);
     await trainer.step(window, 1e-2);
-    const kept = await values(trainer);
+    const kept = await tensorValues(trainer);
     const scale = trainer.session.loaded.model.norm;
     trainer.memory.write(scale, Float32Array.of(Infinity));
     await trainer.step(window, 1e-2);
     trainer.memory.write(scale, Float32Array.of(1));
     await trainer.step(window, 1e-2); // halted for good
-    assert.deepEqual(await values(trainer), kept);
+    assert.deepEqual(await tensorValues(trainer), kept);
   });
   Deno.removeSync(folder, { recursive: true });
 });

@@ -5,25 +5,7 @@ import assert from "node:assert/strict";
 import { denoHost } from "../../src/host/deno.ts";
 import type { Host } from "../../src/host/host.ts";
 import { listCheckpoints, OutputFolder } from "../../src/train/output_folder.ts";
-
-class Killed extends Error {}
-
-/** A host that does `operations` changes and then nothing more. */
-function mortalHost(root: string, operations: number): Host {
-  const host = denoHost(root);
-  const change =
-    <Args extends unknown[]>(act: (...args: Args) => Promise<void>) => (...args: Args) => {
-      if (operations-- <= 0) return Promise.reject(new Killed());
-      return act(...args);
-    };
-  return {
-    ...host,
-    write: change(host.write),
-    remove: change(host.remove),
-    rename: change(host.rename),
-    makeFolder: change(host.makeFolder),
-  };
-}
+import { Killed, mortalHost } from "../mortal_host.ts";
 
 const files = ["adapter_config.json", "adapter_model.safetensors", "eft_config.yml"];
 
@@ -34,6 +16,19 @@ async function run(
   options: { steps: number; resume?: boolean; stopped?: boolean },
 ): Promise<void> {
   const output = await OutputFolder.claim(host, "out");
+  try {
+    await fill(output, host, name, options);
+  } finally {
+    await output.release(); // as the operating system does for a killed process
+  }
+}
+
+async function fill(
+  output: OutputFolder,
+  host: Host,
+  name: string,
+  options: { steps: number; resume?: boolean; stopped?: boolean },
+): Promise<void> {
   const newest = (await output.checkpoints()).at(-1)?.step;
   const from = options.resume ? newest : undefined;
   await output.begin(name, from);
@@ -99,7 +94,7 @@ for (
         },
       );
       // The first result is whole somewhere, or being moved: the next claim ends that.
-      await OutputFolder.claim(host, "out");
+      await (await OutputFolder.claim(host, "out")).release();
       const results = await checkWhole(host);
       assert.ok(
         results.includes("first"),
@@ -123,6 +118,22 @@ for (
     Deno.removeSync(root, { recursive: true });
   });
 }
+
+Deno.test("a first run may be killed anywhere", async () => {
+  for (let operations = 0, killed = true; killed; operations++) {
+    const root = Deno.makeTempDirSync({ prefix: "eft-test-" });
+    const host = denoHost(root);
+    await run(mortalHost(root, operations), "first", { steps: 2 }).then(
+      () => killed = false,
+      (error) => assert.ok(error instanceof Killed, error),
+    );
+    await run(host, "second", { steps: 3, resume: true });
+    assert.equal(await resultIn(host, "out"), "second");
+    for (const name of await host.list("out")) assert.doesNotMatch(name, /partial/);
+    assert.ok(killed || operations > 15);
+    Deno.removeSync(root, { recursive: true });
+  }
+});
 
 Deno.test("a result that Ctrl-C left gives way to the run that goes on from it", async () => {
   const root = Deno.makeTempDirSync({ prefix: "eft-test-" });
@@ -161,6 +172,7 @@ Deno.test("the best and the newest checkpoint are never trimmed", async () => {
   // A checkpoint that fails to be written leaves the one of that name alone.
   await assert.rejects(output.checkpoint(7, () => Promise.reject(new Error("full"))), /full/);
   await output.abandon();
+  await output.release();
   assert.deepEqual(await host.list("out"), ["checkpoint-2", "checkpoint-7", "eft_config.yml"]);
   Deno.removeSync(root, { recursive: true });
 });

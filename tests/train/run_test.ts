@@ -26,6 +26,35 @@ function json(path: string) {
   return JSON.parse(Deno.readTextFileSync(path));
 }
 
+Deno.test("two runs do not write to one folder at once", sanitize, async () => {
+  const folder = tinyFolder();
+  const keys = { ...lora, save_steps: 1 };
+  const refused = (output_dir: string) =>
+    assert.rejects(
+      train(folder, { ...keys, output_dir }),
+      /output_dir: another run is writing to .*\/(out|alias)\. Wait until it ends, or choose/,
+    );
+  await train(folder, keys, {
+    before: async () => {
+      await refused(`${folder}/out`);
+      await train(folder, { ...keys, output_dir: `${folder}/other` });
+    },
+    after: async () => {
+      if (Deno.build.os !== "windows") Deno.symlinkSync(`${folder}/out`, `${folder}/alias`);
+      await refused(`${folder}/${Deno.build.os === "windows" ? "out" : "alias"}/`);
+    },
+  });
+  const weights = ["out", "other"].map((name) =>
+    Deno.readFileSync(`${folder}/${name}/adapter_model.safetensors`)
+  );
+  assert.deepEqual(weights[0], weights[1]);
+  // A run that fails lets the folder go, whatever it fails at.
+  const missing = { ...keys, resume_from_checkpoint: `${folder}/none` };
+  await assert.rejects(train(folder, missing), /there is no such folder/);
+  await train(folder, keys);
+  Deno.removeSync(folder, { recursive: true });
+});
+
 Deno.test("two runs leave the same bytes; dropout acts in training only", sanitize, async () => {
   const folder = tinyFolder();
   const keys = { ...lora, lora_dropout: 0.3, val_set_size: 2, eval_steps: 2, max_steps: 6 };

@@ -4,6 +4,7 @@
 import { type Override, parseConfig } from "../../src/config/config.ts";
 import { bytesToF32 } from "../../src/files/dtype.ts";
 import { openSafetensors } from "../../src/files/safetensors.ts";
+import { sizeOf } from "../../src/graph/graph.ts";
 import { denoHost } from "../../src/host/deno.ts";
 import type { RunEvent } from "../../src/train/events.ts";
 import { type RunOptions, runTraining } from "../../src/train/run.ts";
@@ -28,11 +29,13 @@ export const rows = [
 /** The same as short plain texts (a token is a byte). */
 export const texts = rows.map(({ instruction, output }) => ({ text: `${instruction}: ${output}` }));
 
+type Base = "base-llama" | "base-qwen2" | "quant/base-gptq" | "quant/base-awq";
+
 /** A folder with `model` (golden base model and tokenizer), `data.jsonl` and `texts.jsonl`. */
-export function tinyFolder(base: "base-llama" | "base-qwen2" = "base-llama"): string {
+export function tinyFolder(base: Base = "base-llama"): string {
   const folder = Deno.makeTempDirSync({ prefix: "eft-test-" });
   Deno.mkdirSync(`${folder}/model`);
-  for (const name of ["config.json", "generation_config.json", "model.safetensors"]) {
+  for (const { name } of Deno.readDirSync(`tests/golden/${base}`)) {
     Deno.copyFileSync(`tests/golden/${base}/${name}`, `${folder}/model/${name}`);
   }
   for (const [path, text] of Object.entries(tokenizerFiles())) {
@@ -125,6 +128,16 @@ export async function withTrainer<T>(
   } finally {
     trainer.destroy();
   }
+}
+
+/** The trained tensors as they are now. */
+export async function tensorValues(trainer: Trainer): Promise<Map<string, Float32Array>> {
+  const { trained } = trainer.session;
+  const read = await trainer.memory.read([...trained.values()].map((tensor) => ({ tensor })));
+  return new Map([...trained].map(([name, tensor], i) => [
+    name,
+    new Float32Array(read[i], 0, sizeOf(tensor)),
+  ]));
 }
 
 /** Every tensor of a safetensors file or folder as f32. */

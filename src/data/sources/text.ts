@@ -1,4 +1,15 @@
-// The text of a file, piece by piece: unpacks gzip, and says where bytes are not UTF-8.
+// The text of a file, piece by piece: unpacks gzip, and says where bytes are not UTF-8. The platform's
+// own DecompressionStream takes gzip of one member only.
+
+import {
+  Z_BUF_ERROR,
+  Z_NO_FLUSH,
+  Z_STREAM_END,
+  zlibInflate,
+  zlibInflateInit2,
+  zlibInflateReset,
+  ZStream,
+} from "pako";
 import { dataError, type SourceFile, unreadable } from "./row.ts";
 
 /** The bytes of a file, unpacked if they are gzip, which its first bytes tell. */
@@ -51,44 +62,42 @@ function refuseContainers(head: Uint8Array, file: string): void {
   }
 }
 
+/** A gzip file may have several members one after another, as `cat a.gz b.gz` leaves it. */
 async function* gunzip(
   head: Uint8Array,
   source: AsyncIterable<Uint8Array>,
   file: string,
 ): AsyncGenerator<Uint8Array, void> {
-  let sourceError: unknown; // a file that cannot be read is not a broken archive
-  const packed = (async function* () {
-    try {
-      yield head;
-      yield* source;
-    } catch (error) {
-      sourceError = error;
-      throw error;
-    }
-  })();
-  const stream = new ReadableStream<BufferSource>({
-    async pull(controller) {
-      const { value, done } = await packed.next();
-      if (done) controller.close();
-      else controller.enqueue(value as Uint8Array<ArrayBuffer>);
-    },
-    async cancel() {
-      await packed.return(undefined);
-    },
-  });
-  try {
-    yield* chunksOf(stream.pipeThrough(new DecompressionStream("gzip")));
-  } catch (cause) {
-    if (sourceError) throw sourceError;
-    throw dataError(
-      `the gzip data is damaged, cut off, or followed by something else (${
-        (cause as Error).message
-      }). Get the file again, or unpack it with gunzip.`,
+  const stream = new ZStream();
+  zlibInflateInit2(stream, gzipOnly);
+  let ended = false;
+  const unpack = function* (packed: Uint8Array) {
+    Object.assign(stream, { input: packed, next_in: 0, avail_in: packed.length });
+    do {
+      if (ended) zlibInflateReset(stream);
+      const output = new Uint8Array(outputBytes);
+      Object.assign(stream, { output, next_out: 0, avail_out: output.length });
+      const status = zlibInflate(stream, Z_NO_FLUSH);
+      if (status < 0 && status !== Z_BUF_ERROR) throw broken(stream.msg);
+      ended = status === Z_STREAM_END;
+      if (stream.next_out > 0) yield output.subarray(0, stream.next_out);
+    } while (stream.avail_in > 0 || (stream.avail_out === 0 && !ended));
+  };
+  const broken = (reason: string) =>
+    dataError(
+      `the gzip data is damaged, cut off, or followed by something else (${reason}). Get the ` +
+        "file again, or unpack it with gunzip.",
       { file },
-      cause,
     );
-  }
+  yield* unpack(head);
+  for await (const packed of source) if (packed.length > 0) yield* unpack(packed);
+  if (!ended) throw broken("unexpected end of file");
 }
+
+/** zlib's window bits for gzip and nothing else. */
+const gzipOnly = 31;
+/** Bytes that are unpacked at once. */
+const outputBytes = 2 ** 16;
 
 async function* readable<T>(chunks: AsyncIterable<T>, file: string): AsyncGenerator<T, void> {
   try {

@@ -1,5 +1,6 @@
 // Optimizers with 8-bit moments, over flat groups; see shaders/blockwise_update.wgsl.
 
+import EXACT from "../../../shaders/exact_division.wgsl" with { type: "text" };
 import source from "../../../shaders/blockwise_update.wgsl" with { type: "text" };
 import { type Operation, sizeOf, type Tensor } from "../graph.ts";
 import { rowShards } from "../limits.ts";
@@ -42,6 +43,7 @@ export const blockwiseUpdate: Operation<Blockwise> = {
           ...clipValues(attributes, scalars),
           ...Object.fromEntries(values),
           RULE: rule,
+          EXACT,
           N: shard.rows * BLOCK,
           GROUPS_X: workgroups[0],
         }),

@@ -65,6 +65,7 @@ export const elementwiseUpdate: Operation<Elementwise> = {
         ...clipValues(attributes, scalars),
         ...values,
         COUPLED_DECAY: constants.COUPLED_DECAY ?? false,
+        TO_USE: constants.TO_USE ?? false,
         RULE: rule,
         STATES: states.length,
         N,

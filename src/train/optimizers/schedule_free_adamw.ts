@@ -1,5 +1,6 @@
 // Schedule-free AdamW (Defazio et al. 2024, arXiv:2405.15682) as in the package schedulefree: no
 // schedule, but training at weights y between an average x, which is the result, and a sequence z.
+// Kept is z − y, which is zero at first and where a group of tensors has had no step.
 
 import { elementwiseUpdate } from "../../graph/operations/elementwise_update.ts";
 import { elementwise, type Optimizer, type OptimizerSettings } from "./optimizer.ts";
@@ -11,9 +12,9 @@ export function scheduleFreeAdamw(settings: OptimizerSettings): Optimizer {
   return elementwise({
     name: "schedule_free_adamw",
     rule: "schedule_free",
-    states: ["z", "exp_avg_sq"],
+    states: ["offset", "exp_avg_sq"],
     decay: "decoupled",
-    constants: { BETA2: beta2, ONE_MINUS_BETA2: 1 - beta2, EPSILON: epsilon },
+    constants: { BETA1: beta1, BETA2: beta2, ONE_MINUS_BETA2: 1 - beta2, EPSILON: epsilon },
     scalars(n, rate, kept) {
       const warmed = rate * (n - 1 < warmupSteps ? n / warmupSteps : 1);
       const highest = Math.max(warmed, kept[0] ?? 0);
@@ -21,7 +22,7 @@ export function scheduleFreeAdamw(settings: OptimizerSettings): Optimizer {
       const sum = (kept[1] ?? 0) + weight;
       kept.splice(0, 2, highest, sum);
       const c = sum > 0 ? weight / sum : 0;
-      return [warmed, 1 - beta2 ** n, c, warmed * (beta1 * (1 - c) - 1), n === 1 ? 1 : 0];
+      return [warmed, 1 - beta2 ** n, c, warmed * (beta1 * (1 - c) - 1)];
     },
     exchange(graph, { norm, scalars }, group, to) {
       graph.add(elementwiseUpdate, [norm, scalars], {
@@ -30,8 +31,8 @@ export function scheduleFreeAdamw(settings: OptimizerSettings): Optimizer {
         row: group.row,
         gradient: group.gradient,
         value: group.value,
-        states: [group.state.z],
-        constants: { WEIGHT: to === "use" ? 1 - 1 / beta1 : 1 - beta1 },
+        states: to === "use" ? [group.state.offset] : [],
+        constants: { TO_USE: to === "use", WEIGHT: 1 - 1 / beta1 },
       });
     },
   });

@@ -35,7 +35,7 @@ async function fails(
   }
 }
 
-async function gzip(content: string): Promise<Uint8Array> {
+async function gzip(content: string): Promise<Uint8Array<ArrayBuffer>> {
   const packed = new Blob([content]).stream().pipeThrough(new CompressionStream("gzip"));
   return new Uint8Array(await new Response(packed).arrayBuffer());
 }
@@ -119,6 +119,19 @@ Deno.test("gzip of any of them, by content; damage and other packings are told",
     b: "2",
   }]);
   deepEqual(await values({ "d.txt.gz": await gzip("x") }, "d.txt.gz"), [{ text: "x" }]);
+  // Members one after another, wherever chunks end: 3 of 2, 40 and 1000 rows, one of none.
+  const sizes = [2, 0, 40, 1000];
+  const members = await Promise.all(sizes.map((n) => gzip(text.slice(0, 8 * n))));
+  const joined = new Uint8Array(await new Blob(members).arrayBuffer());
+  for (const chunk of [1, 7, members[0]!.length, 4096]) {
+    const host = new FakeHost({ "d.jsonl.gz": joined });
+    host.chunk = chunk;
+    equal((await Array.fromAsync(readRows(host, { path: "d.jsonl.gz" }))).length, 1042);
+  }
+  const junk = new Uint8Array([...joined, 1, 2, 3, 4]);
+  await fails({ "d.jsonl.gz": junk }, "d.jsonl.gz", /followed by something else/);
+  const between = new Uint8Array([...members[0]!.slice(0, -8), ...members[2]!]);
+  await fails({ "d.jsonl.gz": between }, "d.jsonl.gz", /gzip data is damaged, cut off/);
   const cut = packed.slice(0, -4), flipped = packed.slice();
   flipped[flipped.length - 6]! ^= 1;
   for (const bad of [cut, flipped]) {
