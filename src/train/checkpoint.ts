@@ -71,7 +71,10 @@ export async function writeCheckpoint(
       tensor,
       dtype: storedAs(tensor),
     }));
-    return writeSafetensors(host, tensorsPath, deviceTensors(memory, entries));
+    return writeSafetensors(host, tensorsPath, [
+      ...deviceTensors(memory, entries),
+      ...relora?.quantized.tensors() ?? [],
+    ]);
   };
   // Writing the model merges ReLoRA's adapter for good, so its state is kept first and put back.
   if (relora) await writeTensors();
@@ -177,6 +180,7 @@ export async function restoreCheckpoint(
   trainer: Trainer,
 ): Promise<void> {
   await loadTensors(host, `${path}/${tensorsFile}`, stateTensors(trainer), trainer.memory);
+  await restoreMerged(host, path, trainer);
   trainer.goOnFrom({ steps: progress.step, microSteps: progress.microStep });
   if (progress.optimizer) trainer.scalars.restore(progress.optimizer);
 }
@@ -187,7 +191,8 @@ export async function restoreModel(host: Host, path: string, trainer: Trainer): 
   if (await host.kind(`${path}/${tensorsFile}`) === "file") {
     const values = [...trained].map(([name, tensor]) => [`value.${name}`, tensor] as const);
     const all = new Map([...values, ...relora?.bases() ?? []]);
-    return await loadTensors(host, `${path}/${tensorsFile}`, all, memory);
+    await loadTensors(host, `${path}/${tensorsFile}`, all, memory);
+    return await restoreMerged(host, path, trainer);
   }
   if (relora) {
     await loadTensors(host, path, writtenTensors(loaded.model), memory);
@@ -197,6 +202,17 @@ export async function restoreModel(host: Host, path: string, trainer: Trainer): 
     return await loadExported(host, `${path}/adapter_model.safetensors`, loaded.lora, memory);
   }
   await loadTensors(host, path, trained, memory);
+}
+
+/** Makes the quantized weights that ReLoRA has merged into what they were. */
+async function restoreMerged(host: Host, path: string, { relora }: Trainer): Promise<void> {
+  if (!relora) return;
+  const files = await openSafetensors(host, `${path}/${tensorsFile}`);
+  try {
+    await relora.quantized.restore(files.tensors);
+  } finally {
+    files.close();
+  }
 }
 
 /** Bytes read from a file at once. */

@@ -2,11 +2,10 @@
 // product that a tuner may choose, on one engine: `deno run -A compile.ts --engine wgpu|dawn`. Prints
 // one line of JSON: how many compiled, and what did not. Nothing is run but the quantizing of weights.
 
-import { mergePlan } from "../../src/adapter/merge_kernel.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import { type Device, openDevice } from "../../src/gpu/device.ts";
 import { type Memory, Memory as RealMemory } from "../../src/gpu/program.ts";
-import { type Dispatch, tensor } from "../../src/graph/graph.ts";
+import type { Dispatch } from "../../src/graph/graph.ts";
 import type { Limits } from "../../src/graph/limits.ts";
 import { matmulCandidates, matmulKernel, type MatmulShape } from "../../src/graph/matmul.ts";
 import type { Plan } from "../../src/graph/plan.ts";
@@ -14,7 +13,7 @@ import { denoHost } from "../../src/host/deno.ts";
 import type { EngineName } from "../../src/host/host.ts";
 import { Generator } from "../../src/infer/generator.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
-import { Quantizer } from "../../src/quant/quantize.ts";
+import { Quantizer, quantizingScratch } from "../../src/quant/quantize.ts";
 import { quantizedTensor } from "../../src/quant/tensor.ts";
 import { prepareSession } from "../../src/train/session.ts";
 
@@ -98,10 +97,9 @@ function awkwardProducts(): MatmulShape[] {
   return sizes.flatMap((size) => layouts.map((layout) => ({ ...size, ...layout })));
 }
 
-/** The kernels that quantize weights, by quantizing one of each stored type into each form; and merge. */
+/** The kernels that quantize weights, by quantizing one of each stored type into each form. */
 async function quantize(): Promise<void> {
   const memory = new RealMemory(device);
-  const quantizer = new Quantizer(memory);
   const forms: QuantFormat[] = [
     { kind: "nf4", block: 64, nested: true },
     { kind: "fp4", block: 64, nested: false },
@@ -111,12 +109,7 @@ async function quantize(): Promise<void> {
     for (const [dtype, bytes] of [["F32", 4], ["BF16", 2], ["F16", 2]] as const) {
       const name = `${dtype} to ${format.kind}`;
       const weight = quantizedTensor(name, [8, 65], format);
-      const down = tensor("down", [2, 65], "f32", "trained");
-      const up = tensor("up", [8, 2], "f32", "trained");
-      const lowRank = { down, up, scale: 2, dropout: 0, index: 0 };
-      const module = { path: name, kind: "linear" as const, weight, rank: 2, lowRank };
-      const merging = mergePlan([module], device.limits).dispatches;
-      for (const dispatch of merging) await compile(dispatch);
+      const quantizer = new Quantizer(memory, quantizingScratch([weight]));
       const read = () => Promise.resolve(new Uint8Array(8 * 65 * bytes));
       try {
         await quantizer.quantize(weight, { name, dtype, read });
@@ -126,7 +119,6 @@ async function quantize(): Promise<void> {
       }
     }
   }
-  quantizer.destroy();
   memory.destroy();
 }
 
