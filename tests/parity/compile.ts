@@ -2,10 +2,11 @@
 // product that a tuner may choose, on one engine: `deno run -A compile.ts --engine wgpu|dawn`. Prints
 // one line of JSON: how many compiled, and what did not. Nothing is run but the quantizing of weights.
 
+import { type Merged, mergePlan } from "../../src/adapter/merge_kernel.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import { type Device, openDevice } from "../../src/gpu/device.ts";
 import { type Memory, Memory as RealMemory } from "../../src/gpu/program.ts";
-import type { Dispatch } from "../../src/graph/graph.ts";
+import { type Dispatch, tensor } from "../../src/graph/graph.ts";
 import type { Limits } from "../../src/graph/limits.ts";
 import { matmulCandidates, matmulKernel, type MatmulShape } from "../../src/graph/matmul.ts";
 import type { Plan } from "../../src/graph/plan.ts";
@@ -38,6 +39,9 @@ for (const software of [true, false]) {
       await parse(label, source);
     }
   }
+}
+for (const kind of ["linear", "embedding"] as const) {
+  for (const dtype of ["f32", "f16", "bf16"] as const) await merging(kind, dtype);
 }
 await quantize();
 const control = await findsMistakes(device);
@@ -120,6 +124,17 @@ async function quantize(): Promise<void> {
     }
   }
   memory.destroy();
+}
+
+/** The kernel that merges for ReLoRA. */
+async function merging(kind: Merged["kind"], dtype: "f32" | "f16" | "bf16"): Promise<void> {
+  const lowRank = {
+    down: tensor("down", kind === "linear" ? [2, 65] : [8, 2], "f32", "trained"),
+    up: tensor("up", kind === "linear" ? [8, 2] : [65, 2], "f32", "trained"),
+    scale: 2,
+  };
+  const module = { kind, rank: 2, lowRank, weight: tensor("weight", [8, 65], dtype, "weight") };
+  for (const dispatch of mergePlan([module], device.limits).dispatches) await compile(dispatch);
 }
 
 /** All of the way to a pipeline. */
