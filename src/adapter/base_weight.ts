@@ -1,11 +1,11 @@
-// Weights of the base as plain numbers on the host, for what starts from them or is added to them. Those held in 4 or 8
-// bits are dequantized, and quantized again by the kernels that quantize them at loading.
+// Weights of the base as plain numbers on the host, for what starts from them. Those held in 4 or 8 bits
+// are dequantized, and quantized again by the kernels that quantize them at loading.
 
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "../files/dtype.ts";
 import type { Memory } from "../gpu/program.ts";
 import { bytesOf, sizeOf, type Tensor } from "../graph/graph.ts";
 import { valuesOfParts } from "../quant/dense.ts";
-import { Quantizer } from "../quant/quantize.ts";
+import { Quantizer, quantizingScratch, storedValues } from "../quant/quantize.ts";
 
 /** Bytes that are copied back at once. */
 const pieceBytes = 8 * 2 ** 20;
@@ -44,11 +44,8 @@ export async function writeWeight(
   values: Float32Array<ArrayBuffer>,
 ): Promise<void> {
   if (weight.quantized) {
-    const quantizer = new Quantizer(memory);
-    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    const read = (offset = 0, length = bytes.length) =>
-      Promise.resolve(bytes.subarray(offset, offset + length));
-    await quantizer.quantize(weight, { name: weight.name, dtype: "F32", read });
+    const quantizer = new Quantizer(memory, quantizingScratch([weight]));
+    await quantizer.quantize(weight, storedValues(weight.name, values));
     return quantizer.destroy();
   }
   if (weight.dtype === "f32") return memory.write(weight, values);

@@ -4,6 +4,7 @@
 
 import type { Config } from "../config/config.ts";
 import { EftError } from "../errors.ts";
+import type { SafetensorsSet } from "../files/safetensors.ts";
 import type { Memory, Program } from "../gpu/program.ts";
 import { bytesOf, sizeOf, type Tensor } from "../graph/graph.ts";
 import type { Limits } from "../graph/limits.ts";
@@ -11,8 +12,9 @@ import type { Plan } from "../graph/plan.ts";
 import { RandomStream } from "../random.ts";
 import type { ParameterGroup } from "../train/parameters.ts";
 import { drawLowRank } from "./initialize.ts";
-import type { AdaptedModule, Lora } from "./lora.ts";
+import { type AdaptedModule, type Lora, startsAgain } from "./lora.ts";
 import { mergePlan } from "./merge_kernel.ts";
+import { MergedBase, type MergingScratch, mergingScratch } from "./merged_base.ts";
 
 /** What happens to the moments of A and B at a restart. */
 export type Pruning =
@@ -68,7 +70,7 @@ type Moments = Pick<ParameterGroup, "value" | "state">;
 const pruned = ["exp_avg", "exp_avg_sq"];
 
 /** Throws where a run cannot be ReLoRA's; known before anything is on the device. */
-export function checkRelora(config: Config, groups: readonly ParameterGroup[]): void {
+export function checkRelora(config: Config, groups: readonly ParameterGroup[], lora: Lora): void {
   const fits = ({ optimizer, value, state }: ParameterGroup) =>
     !optimizer.exchange && Object.keys(state).sort().join() === pruned.join() &&
     Object.values(state).every((one) => one.dtype === "f32" && sizeOf(one) === sizeOf(value));
@@ -86,26 +88,38 @@ export function checkRelora(config: Config, groups: readonly ParameterGroup[]): 
         "rows; use lora_modules_to_save: [embed_tokens, lm_head].",
     );
   }
+  if (startsAgain(lora) && lora.modules.some(isQuantized)) {
+    throw new EftError(
+      "config",
+      `lora_model_dir: ${config.lora_model_dir} has taken its start out of the base, and ReLoRA makes ` +
+        "a quantized base anew of its files; use an adapter with another start.",
+    );
+  }
 }
 
 const pruningStreams = 0x8_0000;
 
 const isQuantized = ({ weight }: AdaptedModule) => weight.quantized !== undefined;
+const isFloat = ({ weight }: AdaptedModule) => weight.quantized === undefined;
 
-/** What merging runs. At the end only floats are merged into: codes would round away what was learned. */
-export interface ReloraPlans {
-  restart: Plan;
-  finish: Plan;
+/** What merging needs on the device. */
+export interface ReloraPlan {
+  /** Merges into floats. */
+  merge: Plan;
+  /** For weights that are quantized; a part of the plan. */
+  scratch: MergingScratch;
 }
 
-export function reloraPlans({ modules }: Lora, limits: Limits): ReloraPlans {
-  const floats = modules.filter((module) => !isQuantized(module));
-  return { restart: mergePlan(modules, limits), finish: mergePlan(floats, limits) };
+export function reloraPlan({ modules }: Lora, limits: Limits): ReloraPlan {
+  const merge = mergePlan(modules.filter(isFloat), limits);
+  const scratch = mergingScratch(modules.filter(isQuantized));
+  merge.lasting.push(...Object.values(scratch));
+  return { merge, scratch };
 }
 
-/** The tensors that hold the weights which merging changes. */
+/** The weights that merging changes for good. */
 export function mergedBases({ modules }: Lora): Tensor[] {
-  return modules.flatMap(({ weight }) => weight.quantized?.parts ?? [weight]);
+  return modules.filter(isFloat).map(({ weight }) => weight);
 }
 
 export class Relora {
@@ -115,7 +129,9 @@ export class Relora {
   readonly #lora: Lora;
   readonly #groups: readonly Moments[];
   readonly #seed: number;
-  readonly #merge: Record<keyof ReloraPlans, Program>;
+  readonly #merge: Program;
+  /** The weights that are quantized. */
+  readonly quantized: MergedBase;
 
   private constructor(
     memory: Memory,
@@ -123,7 +139,8 @@ export class Relora {
     groups: readonly Moments[],
     settings: ReloraSettings,
     seed: number,
-    merge: Record<keyof ReloraPlans, Program>,
+    merge: Program,
+    quantized: MergedBase,
   ) {
     this.#memory = memory;
     this.#lora = lora;
@@ -131,17 +148,21 @@ export class Relora {
     this.settings = settings;
     this.#seed = seed;
     this.#merge = merge;
+    this.quantized = quantized;
   }
 
+  /** `files` are those of the base; they must stay open. */
   static async create(
     memory: Memory,
     lora: Lora,
     groups: readonly Moments[],
     settings: ReloraSettings,
-    { seed, plans }: { seed: number; plans: ReloraPlans },
+    { seed, plan, files }: { seed: number; plan: ReloraPlan; files: SafetensorsSet | undefined },
   ): Promise<Relora> {
-    const [restart, finish] = await memory.compile([plans.restart, plans.finish]);
-    return new Relora(memory, lora, groups, settings, seed, { restart, finish });
+    const [merge] = await memory.compile([plan.merge]);
+    const modules = lora.modules.filter(isQuantized);
+    const quantized = new MergedBase(memory, modules, files, plan.scratch);
+    return new Relora(memory, lora, groups, settings, seed, merge, quantized);
   }
 
   /** Whether the step with this number (from 0) begins with a restart. */
@@ -154,7 +175,7 @@ export class Relora {
     this.restarts = Math.max(0, Math.floor((steps - 1) / this.settings.every));
   }
 
-  /** What merging changes, by the names that a checkpoint gives it: weights of the base. */
+  /** What merging changes for good, by the names that a checkpoint gives it: weights of the base. */
   bases(): Map<string, Tensor> {
     return new Map(mergedBases(this.#lora).map((tensor) => [`base.${tensor.name}`, tensor]));
   }
@@ -162,7 +183,7 @@ export class Relora {
   /** What `finish` changes: weights, and the B that are cleared. */
   finishedTensors(): Map<string, Tensor> {
     return new Map(
-      this.#lora.modules.filter((module) => !isQuantized(module))
+      this.#lora.modules.filter(isFloat)
         .flatMap(({ weight, lowRank: { up } }) => [
           [`base.${weight.name}`, weight],
           [`value.${up.name}`, up],
@@ -172,16 +193,15 @@ export class Relora {
 
   /** Leaves the adapter without effect on weights of floats, which it was merged into. */
   clear(): void {
-    for (const module of this.#lora.modules) {
-      if (isQuantized(module)) continue;
-      const { up } = module.lowRank;
+    for (const { lowRank: { up } } of this.#lora.modules.filter(isFloat)) {
       this.#memory.write(up, new Float32Array(sizeOf(up)));
     }
   }
 
   /** Merges, draws A anew with B zero, and prunes the moments of both. */
   async restart(): Promise<void> {
-    this.#merge.restart.run();
+    this.#merge.run();
+    await this.quantized.merge();
     this.restarts++;
     drawLowRank(this.#memory, this.#lora, this.#seed, this.restarts);
     let stream = pruningStreams + this.restarts * 0x1_0000;
@@ -193,11 +213,11 @@ export class Relora {
   }
 
   /**
-   * Merges what was trained since the last restart. The adapter then adds nothing; but to a quantized
-   * weight, whose sum with it is written as floats instead (export/model.ts).
+   * Merges what was trained since the last restart into floats, to which the adapter then adds nothing.
+   * Quantized weights are written with it, and stay as they are.
    */
   finish(): void {
-    this.#merge.finish.run();
+    this.#merge.run();
     this.clear();
   }
 

@@ -1,7 +1,6 @@
 // A whole model in Hugging Face layout: config.json and safetensors, in the dtype it came in.
 
-import { plusProduct, readWeight } from "../adapter/base_weight.ts";
-import type { AdaptedModule } from "../adapter/lora.ts";
+import type { MergedBase } from "../adapter/merged_base.ts";
 import type { Config } from "../config/config.ts";
 import { f32ToBytes } from "../files/dtype.ts";
 import { writeSafetensors } from "../files/safetensors.ts";
@@ -16,12 +15,14 @@ import { mergingUnties } from "./merge.ts";
 /** Files of a model folder that describe it, beside weights and tokenizer. */
 const descriptions = ["config.json", "generation_config.json"];
 
+/** Writes the files; `quantized` has the values of weights in 4 and 8 bits. */
 export async function writeModel(
   host: Host,
   folder: string,
   memory: Memory,
-  { model, folder: source, storedDtype, lora }: LoadedModel,
+  { model, folder: source, storedDtype }: LoadedModel,
   config: Config,
+  quantized?: MergedBase,
 ): Promise<void> {
   const dtype = config.float32 ? "F32" : storedDtype;
   const written = [...writtenTensors(model)];
@@ -35,13 +36,12 @@ export async function writeModel(
   );
   for (const [name, tensor] of written) {
     if (!tensor.quantized) continue;
-    const module = lora?.modules.find(({ weight }) => weight === tensor);
     tensors.push({
       name,
       dtype,
       shape: [...tensor.shape],
       async *data() {
-        yield f32ToBytes(await mergedValues(memory, tensor, module), dtype);
+        for await (const piece of quantized!.values(tensor)) yield f32ToBytes(piece, dtype);
       },
     });
   }
@@ -52,19 +52,6 @@ export async function writeModel(
       await host.write(`${folder}/${name}`, describe(name, await host.readText(path), model));
     }
   }
-}
-
-/** What a quantized weight stands for, with what its module's adapter adds (ReLoRA). */
-export async function mergedValues(
-  memory: Memory,
-  weight: Tensor,
-  module: AdaptedModule | undefined,
-): Promise<Float32Array> {
-  const values = await readWeight(memory, weight);
-  if (!module) return values;
-  const { down, up, scale } = module.lowRank;
-  const [a, b] = [await readWeight(memory, down), await readWeight(memory, up)];
-  return plusProduct(values, a, b, scale);
 }
 
 /** The tensors of a whole model's file: trained copies in the place of what they are copies of. */

@@ -12,7 +12,9 @@ export async function writeModelFiles(host: Host, folder: string, trainer: Train
   trainer.relora?.finish();
   if (loaded.lora && !trainer.relora) {
     await writeAdapter(host, folder, trainer.memory, loaded.lora, config);
-  } else await writeModel(host, folder, trainer.memory, loaded, config);
+  } else {
+    await writeModel(host, folder, trainer.memory, loaded, config, trainer.relora?.quantized);
+  }
   for (const path of tokenizer.files) {
     const name = path.slice(path.lastIndexOf("/") + 1);
     const text = tokenizer.rewritten.get(name) ?? await host.readText(path);

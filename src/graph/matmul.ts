@@ -2,16 +2,8 @@
 // The kernel file states what is computed.
 
 import { assert } from "../errors.ts";
-import {
-  formatName,
-  type Grouped,
-  groupsOf,
-  partSpecs,
-  type QuantFormat,
-  wordsPerRow,
-} from "../quant/format.ts";
+import { formatName, groupsOf, partSpecs, type QuantFormat, wordsPerRow } from "../quant/format.ts";
 import { expandWgsl } from "./wgsl.ts";
-import decoders from "../../shaders/decode.wgsl" with { type: "text" };
 import template from "../../shaders/matmul.wgsl" with { type: "text" };
 
 /** What is multiplied; letters and layouts as in shaders/matmul.wgsl. */
@@ -134,9 +126,8 @@ export function matmulKernel(
     B_PAST: transposeB ? pastK : n % tileN !== 0,
     A_VECTOR: aVector,
     B_VECTOR: bVector,
-    DECODERS: decoderSource(bFormat ?? bType, bLine, { row: shape.bRow, vector: bVector }),
-    B_PARTS: bFormat ? partSpecs(bFormat, 1, bLine).length - 1 : 0,
     C_VECTOR: [n, ldc, cOffset].every((extent) => extent % 4 === 0),
+    ...(bFormat ? decoderValues(bFormat, bLine, shape.bRow ?? 0) : plainValues),
     B_TYPE: bFormat?.kind ?? bType,
     B_STORED: bFormat ? "u32" : STORED[bType][bVector ? 1 : 0]!,
     M_GUARD: m % tileM !== 0,
@@ -165,39 +156,34 @@ export function matmulKernel(
   };
 }
 
-/**
- * Declares the parts of a matrix whose lines have `line` elements, and `decode`; see
- * shaders/decode.wgsl. `row` lines come before the codes that are bound.
- */
-export function decoderSource(
-  held: QuantFormat | "f32" | "f16" | "bf16",
-  line: number,
-  { row = 0, vector = false }: { row?: number; vector?: boolean } = {},
-): string {
-  const plain = typeof held === "string";
-  return expandWgsl(decoders, {
-    B_TYPE: plain ? held : held.kind,
-    B_LINE: line,
-    B_ROW: row,
-    B_VECTOR: vector,
-    BLOCK: 0,
-    NESTED: false,
-    ...(plain || held.kind === "int8"
-      ? {}
-      : held.kind === "grouped"
-      ? groupedValues(held, line, vector)
-      : { BLOCK: held.block, NESTED: held.nested }),
-  });
-}
+const plainValues = {
+  B_ROW: 0,
+  B_PARTS: 0,
+  BLOCK: 0,
+  NESTED: false,
+  BITS: 0,
+  MASK: 0,
+  TAKEN: 0,
+  WORDS: 0,
+  GROUP: 0,
+  GROUPS: 0,
+  ORDERED: false,
+  SCALES: "",
+};
 
-function groupedValues(format: Grouped, line: number, vector: boolean) {
+/** What a decoder must know of B; `columns` is the length of a weight's row. */
+function decoderValues(format: QuantFormat, columns: number, row: number) {
+  const values = { ...plainValues, B_ROW: row, B_PARTS: partSpecs(format, 1, columns).length - 1 };
+  if (format.kind === "int8") return values;
+  if (format.kind !== "grouped") return { ...values, BLOCK: format.block, NESTED: format.nested };
   return {
+    ...values,
     BITS: format.bits,
     MASK: 2 ** format.bits - 1,
-    TAKEN: format.bits * (vector ? 4 : 1),
-    WORDS: wordsPerRow(format, line),
+    TAKEN: format.bits * (columns % 4 === 0 ? 4 : 1),
+    WORDS: wordsPerRow(format, columns),
     GROUP: format.group,
-    GROUPS: groupsOf(format, line),
+    GROUPS: groupsOf(format, columns),
     ORDERED: format.ordered,
     SCALES: format.scales,
   };

@@ -7,7 +7,7 @@ import type { SafetensorsSet, TensorEntry } from "../files/safetensors.ts";
 import type { Memory } from "../gpu/program.ts";
 import { bytesPerElement, type DType, sizeOf, type Tensor } from "../graph/graph.ts";
 import { loadSaved, savedBytes } from "../quant/load.ts";
-import { Quantizer } from "../quant/quantize.ts";
+import { Quantizer, quantizingScratch } from "../quant/quantize.ts";
 import { RandomStream } from "../random.ts";
 import { fillNewRows, isGrown } from "../adapter/new_tokens.ts";
 import { ropeTable } from "./architecture.ts";
@@ -85,7 +85,10 @@ export async function loadWeights(
     return { name, tensor, entry, bytes: entry?.bytes ?? savedBytes(files, name, tensor) };
   });
   const total = entries.reduce((sum, { bytes }) => sum + bytes, 0);
-  const quantizer = new Quantizer(memory);
+  const quantized = [...model.tensors.values()].filter((weight) =>
+    weight.quantized && !isSaved(weight)
+  );
+  const quantizer = new Quantizer(memory, quantizingScratch(quantized));
   let done = 0;
   let waiting = 0;
   const sent = async (bytes: number) => {

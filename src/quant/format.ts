@@ -1,5 +1,5 @@
 // The quantized forms a frozen matrix [N, K] is held in, and how many words each of their parts has.
-// The decoders are in shaders/decode.wgsl; a form is the same whether Eft quantized the weight itself
+// The decoders are in shaders/matmul.wgsl; a form is the same whether Eft quantized the weight itself
 // or read it from a file.
 
 /** How a matrix is held. */

@@ -1,6 +1,6 @@
 // Quantizing a weight on the device: floats go through one small buffer, piece by piece, and kernels
 // leave codes and scales. They come from a file while the model is loaded, so that neither JavaScript
-// nor the device holds a whole one; or from the weight itself, changed by an adapter.
+// nor the device holds a whole one; or an adapter has changed them on their way.
 
 import EXACT from "../../shaders/exact_division.wgsl" with { type: "text" };
 import fourBitSource from "../../shaders/quantize_4bit.wgsl" with { type: "text" };
@@ -15,16 +15,23 @@ import { expandWgsl } from "../graph/wgsl.ts";
 import { bounds, codeOrder, dynamicMap } from "./four_bit.ts";
 import type { FourBit } from "./format.ts";
 
-/** Elements of a weight that are quantized at once; a multiple of every block and every alignment. */
+/** Elements of a weight that are quantized at once, at most where rows allow. */
 const pieceElements = 2 ** 21;
-/** Pieces of int8 are whole rows: multiples of this many, so that bindings are aligned. */
-const rowStep = 256;
 
-/** Elements of a piece of `weight`; the last one may have less. */
-export function pieceSize({ shape: [, columns], quantized }: Tensor): number {
-  return quantized!.format.kind === "int8"
-    ? Math.max(1, Math.floor(pieceElements / columns / rowStep)) * rowStep * columns
-    : pieceElements;
+/**
+ * Elements of a piece of `weight`; the last one may have less. It is whole rows, so many that the parts
+ * of the next one begin on a boundary of 256 bytes.
+ */
+export function pieceSize({ shape: [rows, columns], quantized }: Tensor): number {
+  const { format } = quantized!;
+  const boundary = "block" in format ? 64 * format.block : 256 * columns;
+  const rowStep = boundary / gcd(boundary, columns);
+  const step = Math.max(1, Math.floor(pieceElements / columns / rowStep)) * rowStep;
+  return Math.min(step, rows) * columns;
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
 }
 
 const stored = {
@@ -32,6 +39,16 @@ const stored = {
   BF16: { type: "bf16", word: "u32", bytes: 2 },
   F16: { type: "f16", word: "u32", bytes: 2 },
 };
+
+/** A weight in floats, wherever they are. */
+export type Stored = Pick<TensorEntry, "name" | "dtype" | "read">;
+
+export function storedValues(name: string, values: Float32Array<ArrayBuffer>): Stored {
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  const read = (offset = 0, length = bytes.length - offset) =>
+    Promise.resolve(bytes.subarray(offset, offset + length));
+  return { name, dtype: "F32", read };
+}
 
 /** Values that the kernels read: `elements` of a weight from `first` on, in a buffer of their own. */
 export interface Piece {
@@ -42,7 +59,7 @@ export interface Piece {
 }
 
 /** How many block maxima a weight has, where those are quantized themselves. */
-export function wholeMaxima({ shape: [rows, columns], quantized }: Tensor): number | undefined {
+function wholeMaxima({ shape: [rows, columns], quantized }: Tensor): number | undefined {
   const { format } = quantized!;
   return format.kind === "nf4" || format.kind === "fp4"
     ? format.nested ? Math.ceil((rows * columns) / format.block) : undefined
@@ -50,7 +67,7 @@ export function wholeMaxima({ shape: [rows, columns], quantized }: Tensor): numb
 }
 
 /** Makes the codes of a piece, and its maxima: in `maxima` where those are quantized afterwards. */
-export function quantizeDispatch(weight: Tensor, piece: Piece, maxima?: Tensor): Dispatch {
+function quantizeDispatch(weight: Tensor, piece: Piece, maxima?: Tensor): Dispatch {
   const { format } = weight.quantized!;
   assert(format.kind !== "grouped", `${weight.name}: GPTQ weights come quantized`);
   const { type, word } = stored[piece.dtype];
@@ -61,7 +78,7 @@ export function quantizeDispatch(weight: Tensor, piece: Piece, maxima?: Tensor):
 }
 
 /** Quantizes the maxima of a whole weight (double quantization); its map must be there. */
-export function nestDispatches(weight: Tensor, maxima: Tensor, BLOCKS: number): Dispatch[] {
+function nestDispatches(weight: Tensor, maxima: Tensor, BLOCKS: number): Dispatch[] {
   const [, small, nested] = weight.quantized!.parts;
   return [
     {
@@ -80,51 +97,76 @@ export function nestDispatches(weight: Tensor, maxima: Tensor, BLOCKS: number): 
   ];
 }
 
+/** Buffers that weights share while they are quantized, one after the other. */
+export interface QuantizingScratch {
+  /** Floats on their way. */
+  piece: Tensor;
+  /** Block maxima of a whole weight, before they are quantized. */
+  maxima: Tensor;
+}
+
+export function quantizingScratch(weights: readonly Tensor[]): QuantizingScratch {
+  const most = (name: string, size: (weight: Tensor) => number) =>
+    tensor(name, [Math.max(0, ...weights.map(size))], "f32", "state");
+  return {
+    piece: most("piece", pieceSize),
+    maxima: most("maxima", (weight) => wholeMaxima(weight) ?? 0),
+  };
+}
+
 export class Quantizer {
   readonly #memory: Memory;
-  /** Buffers by name and size: what is on its way, and block maxima before they are nested. */
-  readonly #scratch = new Map<string, Tensor>();
+  readonly #scratch: QuantizingScratch;
 
-  constructor(memory: Memory) {
+  constructor(memory: Memory, scratch: QuantizingScratch) {
     this.#memory = memory;
+    this.#scratch = scratch;
   }
 
-  /** Fills the parts of `weight` from its tensor in a file. `progress` hears of bytes done. */
+  /** Fills the parts of `weight` from its values in a file. `progress` hears of bytes done. */
   async quantize(
     weight: Tensor,
-    entry: Pick<TensorEntry, "name" | "dtype" | "read">,
-    progress: (bytes: number) => Promise<void> = () => Promise.resolve(),
+    entry: Stored,
+    progress?: (bytes: number) => Promise<void>,
   ): Promise<void> {
-    const { dtype } = entry;
-    if (dtype !== "F32" && dtype !== "BF16" && dtype !== "F16") {
-      throw new EftError(
-        "model",
-        `The tensor ${entry.name} is stored as ${dtype}; quantizing takes F32, F16 and BF16.`,
-      );
-    }
-    const { bytes: size } = stored[dtype];
-    const count = sizeOf(weight);
-    const step = pieceSize(weight);
-    const tensor = this.#buffer("piece", "u32", Math.ceil(Math.min(step, count) * size / 4));
+    await this.quantizePieces(weight, this.pieces(weight, entry, progress));
+  }
+
+  /** The same from all pieces of it. */
+  async quantizePieces(weight: Tensor, pieces: AsyncIterable<Piece>): Promise<void> {
+    const { maxima } = this.#scratch;
     const blocks = wholeMaxima(weight);
-    const maxima = blocks === undefined ? undefined : this.#buffer("maxima", "f32", blocks);
-    for (let first = 0; first < count; first += step) {
-      const elements = Math.min(step, count - first);
-      const bytes = await entry.read(first * size, elements * size);
-      this.#memory.write(tensor, wholeWords(bytes));
-      await this.#run([quantizeDispatch(weight, { tensor, first, elements, dtype }, maxima)]);
-      await progress(bytes.length);
+    for await (const piece of pieces) {
+      await this.#run([quantizeDispatch(weight, piece, blocks === undefined ? undefined : maxima)]);
     }
     if (blocks === undefined) return;
     this.#memory.write(weight.quantized!.parts[2], dynamicMap());
-    await this.#run(nestDispatches(weight, maxima!, blocks));
+    await this.#run(nestDispatches(weight, maxima, blocks));
   }
 
-  #buffer(name: string, dtype: "u32" | "f32", words: number): Tensor {
-    const key = `${name} ${words}`;
-    const made = this.#scratch.get(key) ?? tensor(name, [words], dtype, "state");
-    this.#scratch.set(key, made);
-    return made;
+  /** Brings a weight to the device; a piece is there until the next one is asked for. */
+  async *pieces(
+    weight: Tensor,
+    { name, dtype, read }: Stored,
+    progress: (bytes: number) => Promise<void> = () => Promise.resolve(),
+  ): AsyncGenerator<Piece> {
+    if (dtype !== "F32" && dtype !== "BF16" && dtype !== "F16") {
+      throw new EftError(
+        "model",
+        `The tensor ${name} is stored as ${dtype}; quantizing takes F32, F16 and BF16.`,
+      );
+    }
+    const { bytes: size } = stored[dtype];
+    const { piece: tensor } = this.#scratch;
+    const count = sizeOf(weight);
+    const step = pieceSize(weight);
+    for (let first = 0; first < count; first += step) {
+      const elements = Math.min(step, count - first);
+      const bytes = await read(first * size, elements * size);
+      this.#memory.write(tensor, wholeWords(bytes));
+      yield { tensor, first, elements, dtype };
+      await progress(bytes.length);
+    }
   }
 
   async #run(dispatches: Dispatch[]): Promise<void> {
@@ -135,7 +177,7 @@ export class Quantizer {
 
   /** Gives back what quantizing needed beside the weights. */
   destroy(): void {
-    this.#memory.release([...this.#scratch.values()]);
+    this.#memory.release(Object.values(this.#scratch));
   }
 }
 

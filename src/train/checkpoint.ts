@@ -71,7 +71,10 @@ export async function writeCheckpoint(
       tensor,
       dtype: storedAs(tensor),
     }));
-    return writeSafetensors(host, tensorsPath, deviceTensors(memory, entries));
+    return writeSafetensors(host, tensorsPath, [
+      ...deviceTensors(memory, entries),
+      ...relora?.quantized.tensors() ?? [],
+    ]);
   };
   // Writing the model merges ReLoRA's adapter for good, so its state is kept first and put back.
   if (relora) await writeTensors();
@@ -178,6 +181,7 @@ export async function restoreCheckpoint(
   trainer: Trainer,
 ): Promise<void> {
   await loadTensors(host, `${path}/${tensorsFile}`, stateTensors(trainer), trainer.memory);
+  await restoreMerged(host, path, trainer);
   trainer.goOnFrom({ steps: progress.step, microSteps: progress.microStep });
   if (progress.optimizer) trainer.scalars.restore(progress.optimizer);
 }
@@ -188,7 +192,8 @@ export async function restoreModel(host: Host, path: string, trainer: Trainer): 
   if (await host.kind(`${path}/${tensorsFile}`) === "file") {
     // With the optimizer's state, from which a schedule-free one makes the weights to use.
     await loadTensors(host, `${path}/${tensorsFile}`, stateTensors(trainer), memory);
-    return trainer.holds("train");
+    trainer.holds("train");
+    return await restoreMerged(host, path, trainer);
   }
   trainer.holds("use");
   if (relora) {
@@ -199,6 +204,17 @@ export async function restoreModel(host: Host, path: string, trainer: Trainer): 
     return await loadExported(host, `${path}/adapter_model.safetensors`, loaded.lora, memory);
   }
   await loadTensors(host, path, trained, memory);
+}
+
+/** Makes the quantized weights that ReLoRA has merged into what they were. */
+async function restoreMerged(host: Host, path: string, { relora }: Trainer): Promise<void> {
+  if (!relora) return;
+  const files = await openSafetensors(host, `${path}/${tensorsFile}`);
+  try {
+    await relora.quantized.restore(files.tensors);
+  } finally {
+    files.close();
+  }
 }
 
 /** Bytes read from a file at once. */

@@ -7,8 +7,8 @@ import { checkQuantizedRun } from "../adapter/quantized.ts";
 import {
   checkRelora,
   mergedBases,
-  type ReloraPlans,
-  reloraPlans,
+  type ReloraPlan,
+  reloraPlan,
   reloraSettings,
 } from "../adapter/relora.ts";
 import { attachLora, type Lora, loraSettings } from "../adapter/lora.ts";
@@ -21,7 +21,7 @@ import { EftError } from "../errors.ts";
 import { readbackBytes } from "../export/device_tensor.ts";
 import { writtenTensors } from "../export/model.ts";
 import { openSafetensors, type SafetensorsSet } from "../files/safetensors.ts";
-import { sizeOf, type Tensor } from "../graph/graph.ts";
+import { bytesOf, sizeOf, type Tensor } from "../graph/graph.ts";
 import type { Limits } from "../graph/limits.ts";
 import { type MemoryReport, memoryReport, type Plan, plan } from "../graph/plan.ts";
 import { scalerTensor } from "../graph/loss_scaler.ts";
@@ -89,7 +89,7 @@ export interface Session {
   /** For an optimizer that trains at other weights than the ones to use. */
   exchanges?: Record<Weights, Plan>;
   /** ReLoRA's. */
-  merges?: ReloraPlans;
+  relora?: ReloraPlan;
   totalSteps: number;
   memory: MemoryReport;
   limits: Limits;
@@ -276,7 +276,7 @@ function buildSession(
   const accumulation = config.gradient_accumulation_steps;
   const totalSteps = countSteps(config, trainBatches, accumulation);
   const groups = groupParameters(trained, parameterRules(config, totalSteps), limits);
-  if (reloraSettings(config)) checkRelora(config, groups);
+  if (reloraSettings(config) && lora) checkRelora(config, groups, lora);
   const scalars = scalarsTensor(groups);
   const state: StepState = { step: stepTensor(), statistics: statisticsTensor() };
   if (model.activations === "f16") state.scaler = scalerTensor();
@@ -306,19 +306,20 @@ function buildSession(
     ? { train: exchange("train"), use: exchange("use") }
     : undefined;
   const merged = reloraSettings(config) && lora;
-  const merges = merged && reloraPlans(merged, limits);
+  const relora = merged && reloraPlan(merged, limits);
   const kept = [...runTensors(trained, groups, state).values(), state.statistics];
   // ReLoRA keeps what it has merged into, and writes a whole model.
   const whole = merged ? [...writtenTensors(model).values()].filter((t) => !t.quantized) : [];
   const readback = Math.max(
     readbackBytes(merged ? [...kept, ...mergedBases(merged)] : kept),
     readbackBytes(whole),
+    relora ? bytesOf(relora.scratch.piece) : 0,
   );
   const memory = memoryReport([
     ...[...microSteps.values(), ...evaluations.values()].map((batch) => batch.plan),
     update,
     ...Object.values(exchanges ?? {}),
-    ...Object.values(merges ?? {}),
+    ...(relora ? [relora.merge] : []),
   ], readback);
   const notes: string[] = [];
   if (usesHalf(config)) {
@@ -352,15 +353,6 @@ function buildSession(
     const list = tokenizer.added.map(({ id, content }) => `${content} (${id})`).join(", ");
     notes.push(`New tokens: ${list}. The model now embeds ${model.shape.vocabulary}.`);
   }
-  if (
-    merged &&
-    merged.modules.some(({ weight }) => (weight.quantized?.format.kind ?? "int8") !== "int8")
-  ) {
-    notes.push(
-      "ReLoRA over 4 bits: a restart quantizes the merged weights again, and what is smaller than the " +
-        "steps between codes is lost. load_in_8bit keeps nearly all.",
-    );
-  }
   if (loaded.earlier) {
     notes.push(
       `lora_model_dir: rank, alpha, dropout and targets are those of ${config.lora_model_dir}.`,
@@ -381,7 +373,7 @@ function buildSession(
     evaluations,
     update,
     exchanges,
-    merges,
+    relora,
     totalSteps,
     memory,
     limits,

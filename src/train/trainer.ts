@@ -98,14 +98,14 @@ export class Trainer {
     } else initializeWeights(memory, model, config.seed);
     if (earlier) await earlier.load(memory);
     else if (lora) await initializeAdapter(memory, lora, config.seed);
-    files?.close();
     const relora = reloraSettings(config);
     if (lora && relora) {
       trainer.relora = await Relora.create(memory, lora, session.groups, relora, {
         seed: config.seed,
-        plans: session.merges!,
+        plan: session.relora!,
+        files,
       });
-    }
+    } else files?.close();
     memory.clear(session.state.statistics);
     if (session.state.scaler) memory.write(session.state.scaler, firstScaler);
     for (const { gradient, state, optimizer } of session.groups) {
@@ -326,6 +326,7 @@ export class Trainer {
   }
 
   destroy(): void {
+    if (this.relora) this.session.loaded.files?.close();
     this.memory.destroy();
   }
 }

@@ -6,7 +6,7 @@ import {
   pruneRandomly,
   pruneSmallest,
   Relora,
-  reloraPlans,
+  reloraPlan,
   restartFactor,
 } from "../../src/adapter/relora.ts";
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "../../src/files/dtype.ts";
@@ -37,7 +37,7 @@ for (const name of ["relora", "relora-zero"]) {
         every: expected.restart,
         pruning: zero ? { method: "zero" } : { method: "magnitude", ratio: 0.9 },
       },
-      { seed: 1, plans: reloraPlans(run.lora, (await testDevice()).limits) },
+      { seed: 1, plan: reloraPlan(run.lora, (await testDevice()).limits), files: undefined },
     );
     await run.train(async (step) => {
       if (!relora.isDue(step)) return;

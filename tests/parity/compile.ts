@@ -4,7 +4,7 @@
 // With --half these are the kernels for activations in f16, which SwiftShader does not have: on any
 // other adapter for wgpu, and for Dawn on its null backend, which has every feature and runs nothing.
 
-import { mergePlan } from "../../src/adapter/merge_kernel.ts";
+import { type Merged, mergePlan } from "../../src/adapter/merge_kernel.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import { type Device, openDevice } from "../../src/gpu/device.ts";
 import { type Memory, Memory as RealMemory } from "../../src/gpu/program.ts";
@@ -17,7 +17,7 @@ import { denoHost } from "../../src/host/deno.ts";
 import type { EngineName, Host } from "../../src/host/host.ts";
 import { Generator } from "../../src/infer/generator.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
-import { Quantizer } from "../../src/quant/quantize.ts";
+import { Quantizer, quantizingScratch } from "../../src/quant/quantize.ts";
 import { quantizedTensor } from "../../src/quant/tensor.ts";
 import { OPTIMIZERS } from "../../src/train/optimizers/names.ts";
 import { prepareSession } from "../../src/train/session.ts";
@@ -45,6 +45,9 @@ for (const software of [true, false]) {
       await parse(label, half ? fromHalfToHalf(source) : source);
     }
   }
+}
+for (const kind of ["linear", "embedding"] as const) {
+  for (const dtype of ["f32", "f16", "bf16"] as const) await merging(kind, dtype);
 }
 if (!half) await quantize();
 const control = await findsMistakes(device);
@@ -142,10 +145,9 @@ function awkwardProducts(): MatmulShape[] {
   return sizes.flatMap((size) => layouts.map((layout) => ({ ...size, ...layout })));
 }
 
-/** The kernels that quantize weights, by quantizing one of each stored type into each form; and merge. */
+/** The kernels that quantize weights, by quantizing one of each stored type into each form. */
 async function quantize(): Promise<void> {
   const memory = new RealMemory(device);
-  const quantizer = new Quantizer(memory);
   const forms: QuantFormat[] = [
     { kind: "nf4", block: 64, nested: true },
     { kind: "fp4", block: 64, nested: false },
@@ -155,12 +157,7 @@ async function quantize(): Promise<void> {
     for (const [dtype, bytes] of [["F32", 4], ["BF16", 2], ["F16", 2]] as const) {
       const name = `${dtype} to ${format.kind}`;
       const weight = quantizedTensor(name, [8, 65], format);
-      const down = tensor("down", [2, 65], "f32", "trained");
-      const up = tensor("up", [8, 2], "f32", "trained");
-      const lowRank = { down, up, scale: 2, dropout: 0, index: 0 };
-      const module = { path: name, kind: "linear" as const, weight, rank: 2, lowRank };
-      const merging = mergePlan([module], device.limits).dispatches;
-      for (const dispatch of merging) await compile(dispatch);
+      const quantizer = new Quantizer(memory, quantizingScratch([weight]));
       const read = () => Promise.resolve(new Uint8Array(8 * 65 * bytes));
       try {
         await quantizer.quantize(weight, { name, dtype, read });
@@ -170,8 +167,18 @@ async function quantize(): Promise<void> {
       }
     }
   }
-  quantizer.destroy();
   memory.destroy();
+}
+
+/** The kernel that merges for ReLoRA. */
+async function merging(kind: Merged["kind"], dtype: "f32" | "f16" | "bf16"): Promise<void> {
+  const lowRank = {
+    down: tensor("down", kind === "linear" ? [2, 65] : [8, 2], "f32", "trained"),
+    up: tensor("up", kind === "linear" ? [8, 2] : [65, 2], "f32", "trained"),
+    scale: 2,
+  };
+  const module = { kind, rank: 2, lowRank, weight: tensor("weight", [8, 65], dtype, "weight") };
+  for (const dispatch of mergePlan([module], device.limits).dispatches) await compile(dispatch);
 }
 
 /** All of the way to a pipeline. */

@@ -37,7 +37,7 @@ async function inChromium() {
 
 let expected;
 before(async () => {
-  expected = await inDeno(deno, "wgpu");
+  expected = await inDeno(runDeno, "wgpu");
   const names = Object.keys(expected.digests);
   assert.ok(names.length > 40, `${names.length} digests`);
   assert.ok(

@@ -10,7 +10,7 @@ import { plan } from "../../src/graph/plan.ts";
 import type { EngineName, Host } from "../../src/host/host.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
 import { fromGptq } from "../../src/quant/grouped.ts";
-import { Quantizer } from "../../src/quant/quantize.ts";
+import { Quantizer, quantizingScratch } from "../../src/quant/quantize.ts";
 import { quantizedTensor } from "../../src/quant/tensor.ts";
 
 const formats: Record<string, QuantFormat> = {
@@ -32,12 +32,13 @@ export async function quantizedBits(host: Host, engine?: EngineName): Promise<Qu
   const digests: Record<string, string> = {};
   const memory = new Memory(device);
   const made = await openSafetensors(host, "tests/golden/quant/bitsandbytes.safetensors");
-  const quantizer = new Quantizer(memory);
   for (const [name, entry] of made.tensors) {
     if (!quantized.test(name)) continue;
     for (const [form, format] of Object.entries(formats)) {
       const weight = quantizedTensor(`${name} as ${form}`, entry.shape, format);
+      const quantizer = new Quantizer(memory, quantizingScratch([weight]));
       await quantizer.quantize(weight, entry);
+      quantizer.destroy();
       const { parts } = weight.quantized!;
       for (const [i, bytes] of (await memory.read(parts.map((tensor) => ({ tensor })))).entries()) {
         digests[`${weight.name}, part ${i}`] = await digest(bytes);
@@ -46,7 +47,6 @@ export async function quantizedBits(host: Host, engine?: EngineName): Promise<Qu
       digests[`${weight.name}, unpacked`] = await digest(await unpacked(device, memory, weight));
     }
   }
-  quantizer.destroy();
   made.close();
   const given = await openSafetensors(host, "tests/golden/quant/unpacking.safetensors");
   for (const name of given.tensors.keys()) {

@@ -15,7 +15,7 @@ import {
   quantize4bit,
 } from "../../src/quant/four_bit.ts";
 import { quantizeInt8 } from "../../src/quant/int8.ts";
-import { Quantizer } from "../../src/quant/quantize.ts";
+import { Quantizer, quantizingScratch } from "../../src/quant/quantize.ts";
 import { quantizedTensor } from "../../src/quant/tensor.ts";
 import { testDevice } from "../device.ts";
 
@@ -85,11 +85,10 @@ Deno.test("the device quantizes as bitsandbytes", sanitize, async () => {
   const files = await open();
   const device = await testDevice();
   const memory = new Memory(device);
-  const quantizer = new Quantizer(memory);
   const quantized = async (name: string, format: QuantFormat) => {
     const entry = files.tensors.get(name)!;
     const weight = quantizedTensor(name, entry.shape, format);
-    await quantizer.quantize(weight, entry);
+    await new Quantizer(memory, quantizingScratch([weight])).quantize(weight, entry);
     return await memory.read(weight.quantized!.parts.map((tensor) => ({ tensor })));
   };
   for (const name of weights) {
@@ -113,7 +112,6 @@ Deno.test("the device quantizes as bitsandbytes", sanitize, async () => {
     same(new Int8Array(codes, 0, wanted.length), wanted, `${name} int8`);
     same(new Float32Array(maxima), await values(files, `${name}.int8.maxima`), `${name} maxima`);
   }
-  quantizer.destroy();
   memory.destroy();
   files.close();
 });

@@ -133,7 +133,7 @@ const works = {
   relora: {
     schema: flag.default(false),
     description:
-      "Merge the adapter now and then: ReLoRA. A base in 8 or 4 bits is quantized again.",
+      "Merge the adapter now and then: ReLoRA. A base in 8 or 4 bits is quantized anew of its files.",
   },
   jagged_restart_steps: {
     schema: integer(1).optional(),

@@ -96,44 +96,50 @@ def make_kind(name):
 
 
 def make_relora(name, held):
-    """Every RESTART steps: W = Q(W + s·BA) with bitsandbytes' quantizing, through float32; A anew, B = 0, moments cleared."""
+    """Every RESTART steps: D += s·BA and W = Q(W0 + D) with bitsandbytes' quantizing; A anew, B = 0, moments cleared."""
     folder = fresh(name)
     lora = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0, "bias": "none", "target_modules": SOME}
     model = load_model(BASE)
     rounded = {"nf4": nf4, "int8": int8}[held]
+    kept = {}  # in full precision
     with torch.no_grad():
-        for module in linear_layers(model).values():
+        for n, module in linear_layers(model).items():
+            kept[n] = module.weight.clone()
             module.weight.copy_(rounded(module.weight))
     model.name_or_path = "base-llama"
     torch.manual_seed(402)
     model = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **lora))
     model.save_pretrained(folder / "initial", save_embedding_layers=False)
     kinds.tidy(folder / "initial")
-    modules = {n: m for n, m in model.named_modules() if hasattr(m, "lora_A") and len(m.lora_A)}
+    prefix = "base_model.model."
+    modules = {
+        n.removeprefix(prefix): m for n, m in model.named_modules() if hasattr(m, "lora_A") and len(m.lora_A)
+    }
 
-    def merged(module):
-        return module.base_layer.weight + 2.0 * module.lora_B["default"].weight @ module.lora_A["default"].weight
+    def merged(n, module):
+        return kept[n] + 2.0 * module.lora_B["default"].weight @ module.lora_A["default"].weight
 
     @torch.no_grad()
     def restart(step, optimizer):
         if step == 0 or step % kinds.RESTART != 0:
             return
-        kept = {}
+        written = {}
         for n, module in modules.items():
-            module.base_layer.weight.copy_(rounded(merged(module)))
+            kept[n] = merged(n, module)
+            module.base_layer.weight.copy_(rounded(kept[n]))
             a, b = module.lora_A["default"].weight, module.lora_B["default"].weight
             a.copy_((torch.rand(a.shape) * 2 - 1) / a.shape[1] ** 0.5)
             b.zero_()
-            kept[f"{n}.lora_A.weight"] = a.clone()
-            kept[f"{n.removeprefix('base_model.model.')}.weight"] = module.base_layer.weight.clone()
+            written[f"{prefix}{n}.lora_A.weight"] = a.clone()
+            written[f"{n}.weight"] = module.base_layer.weight.clone()
             for p in (a, b):
                 for value in optimizer.state[p].values():
                     value.zero_()
-        write_tensors(folder / f"restart-{step // kinds.RESTART}.safetensors", **kept)
+        write_tensors(folder / f"restart-{step // kinds.RESTART}.safetensors", **written)
 
     run = kinds.train(model, "llama", restart)
     with torch.no_grad():
-        final = {n.removeprefix("base_model.model.") + ".weight": merged(m).clone() for n, m in modules.items()}
+        final = {f"{n}.weight": merged(n, m) for n, m in modules.items()}
     write_tensors(folder / "final.safetensors", **final)
     write_json(folder / "losses.json", run | {"base": "llama", "restart": kinds.RESTART, "held": held})
     print(f"{name}: {run['losses'][0]:.4f} -> {run['losses'][-1]:.4f}")
