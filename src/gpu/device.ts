@@ -190,7 +190,8 @@ export async function openDevice(host: Host, wanted?: EngineName): Promise<Devic
   );
 }
 
-function summarise(engine: EngineName, adapter: GPUAdapter): AdapterSummary {
+/** Says what an adapter is, without opening a device. */
+export function summarise(engine: EngineName, adapter: GPUAdapter): AdapterSummary {
   const { vendor, architecture, device, description } = adapter.info;
   const name = description || [vendor, architecture, device].filter(Boolean).join(" ") ||
     "unnamed adapter";
