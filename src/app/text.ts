@@ -36,7 +36,7 @@ export const text = {
     noAdapter: "none that this page can use",
     softwareMeans:
       "WebGPU found no graphics card that it can use, so the processor does the work. " +
-      "The demo runs, but a real model would take hours or days. Check that hardware acceleration " +
+      "The demo takes minutes instead of seconds, a real model hours or days. Check that hardware acceleration " +
       "is on in the browser's settings and that the graphics driver is current.",
     tryTitle: "Try it now",
     tryLead: "A small model that comes with this page has never heard of the town of Quillmere. " +
@@ -157,7 +157,7 @@ export const text = {
     tokens: (count: string) => `${count} tokens`,
     quantized: (method: string, bits: number) => `${method}, ${bits} bits`,
     choose: "Choose another",
-    embedded: "It is here already",
+    embedded: "Comes with the page",
     embeddedSays: "A toy to see how training goes, small enough for any computer.",
     own: "From this computer",
     ownSays: "Drop a model's folder: config.json, tokenizer.json and the weights as safetensors.",

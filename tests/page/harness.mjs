@@ -85,8 +85,8 @@ export async function serveSources() {
   return { url: `http://127.0.0.1:${port}/`, close: () => server.close() };
 }
 
-/** Starts Chromium; ending it is the caller's. */
-export async function launchBrowser() {
+/** Starts Chromium; ending it is the caller's. By default it has a software GPU. */
+export async function launchBrowser(wanted = browserArguments) {
   const executablePath = findChromium();
   if (!executablePath) {
     throw new Error(
@@ -94,7 +94,7 @@ export async function launchBrowser() {
     );
   }
   const isRoot = process.getuid?.() === 0; // Chromium's sandbox does not work for root
-  const args = isRoot ? [...browserArguments, "--no-sandbox"] : browserArguments;
+  const args = isRoot ? [...wanted, "--no-sandbox"] : wanted;
   return await chromium.launch({ executablePath, headless: true, args });
 }
 

@@ -46,9 +46,10 @@ async function get(path: string): Promise<Response> {
   return response;
 }
 
-/** The first sentence of the comment at the top; indented lines are commands. */
+/** The first sentence of the comment at the top, up to an indented line, which is a command. */
 export function aboutExample(text: string): string {
   const lines = /^(#.*\n)*/.exec(text)![0].split("\n").map((line) => line.replace(/^# ?/, ""));
-  const prose = lines.filter((line) => !/^\s/.test(line)).join(" ");
-  return /^.*?(?=[.:](\s|$)|$)/.exec(prose)![0].trim();
+  const command = lines.findIndex((line) => /^\s/.test(line));
+  const prose = lines.slice(0, command < 0 ? undefined : command).join(" ").trim();
+  return /^.*?(?=\.(?:\s|$)|:$|$)/.exec(prose)![0];
 }

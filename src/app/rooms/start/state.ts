@@ -66,7 +66,8 @@ export async function tryNow(): Promise<void> {
     await takeExample(demo);
     const { startRun } = await import("../train/state.ts");
     go("train");
-    await startRun();
+    // Every step is shown from the first on, also where a step takes a second.
+    await startRun([{ key: "logging_steps", value: "1" }]);
   } catch (error) {
     failure.value = messageOf(error);
   } finally {
