@@ -49,14 +49,13 @@ export async function resolveModelFolder(
   const net = await openNetwork(host, options, "model");
   const repo = await openRepo(net, "models", nameOrPath, options.revision);
   const small = SMALL_FILES.filter((name) => repo.paths.includes(name));
-  const before = await Promise.all(small.map((name) => repo.has(name)));
   for (const name of small) await repo.file(name);
   if (options.parts === "small") return repo.folder;
   const weights = await weightFiles(host, repo);
-  const here = [...before, ...await Promise.all(weights.map((name) => repo.has(name)))];
-  options.onFiles?.([...small, ...weights].map((name, i) => (
-    { file: `${repo.name}/${name}`, size: repo.size(name), here: here[i] }
-  )));
+  const needed = [...small, ...weights].map(async (name) => (
+    { file: `${repo.name}/${name}`, size: repo.size(name), here: await repo.has(name) }
+  ));
+  options.onFiles?.(await Promise.all(needed));
   for (const name of weights) await repo.file(name);
   return repo.folder;
 }

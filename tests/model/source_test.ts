@@ -122,8 +122,8 @@ Deno.test("the needed files are known before the weights come, and a stopped dow
     /download of owner\/two\/s-1\.safetensors was stopped; what arrived is kept/,
   );
   deepEqual(needed, [
-    ["owner/two/config.json", 2, false],
-    ["owner/two/tokenizer.json", 2, false],
+    ["owner/two/config.json", 2, true],
+    ["owner/two/tokenizer.json", 2, true],
     ["owner/two/s-1.safetensors", 200_000, false],
     ["owner/two/s-2.safetensors", 1, false],
   ]);

@@ -85,8 +85,11 @@ export async function serveSources() {
   return { url: `http://127.0.0.1:${port}/`, close: () => server.close() };
 }
 
-/** Starts Chromium; ending it is the caller's. By default it has a software GPU. */
-export async function launchBrowser(wanted = browserArguments) {
+/**
+ * Starts Chromium; ending it is the caller's. By default it has a software GPU. With `profile`, a
+ * folder, the result is one context that keeps its files on disk.
+ */
+export async function launchBrowser(wanted = browserArguments, profile) {
   const executablePath = findChromium();
   if (!executablePath) {
     throw new Error(
@@ -95,7 +98,10 @@ export async function launchBrowser(wanted = browserArguments) {
   }
   const isRoot = process.getuid?.() === 0; // Chromium's sandbox does not work for root
   const args = isRoot ? [...wanted, "--no-sandbox"] : wanted;
-  return await chromium.launch({ executablePath, headless: true, args });
+  const options = { executablePath, headless: true, args };
+  return profile
+    ? await chromium.launchPersistentContext(profile, options)
+    : await chromium.launch(options);
 }
 
 /** A growing list of what the console calls an error, uncaught exceptions, and answers >= 400. */

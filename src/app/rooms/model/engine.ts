@@ -85,14 +85,14 @@ async function freePath(host: Host, wanted: string): Promise<string> {
   }
 }
 
-/** A file in pieces of 8 MiB, so that a large one is never in memory. */
+/** A file in pieces of 4 MiB, so that a large one is never in memory. */
 async function* pieces(
   name: string,
   file: File,
   report: (event: FileProgress) => void,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  const step = 8 * 2 ** 20;
+  const step = 4 * 2 ** 20;
   for (let done = 0; done < file.size; done += step) {
     signal.throwIfAborted();
     yield new Uint8Array(await file.slice(done, done + step).arrayBuffer());

@@ -124,7 +124,8 @@ function Message() {
       requestAnimationFrame(() => place.current?.scrollIntoView({ block: "nearest" }));
     }
   });
-  return <div ref={place}>{now && <Lines kind={now.kind} lines={now.lines} />}</div>;
+  return <div class="message" ref={place}>{now && <Lines kind={now.kind} lines={now.lines} />}
+  </div>;
 }
 
 /** One sentence, or a sentence and a list. */
