@@ -52,10 +52,12 @@ export async function resolveModelFolder(
   for (const name of small) await repo.file(name);
   if (options.parts === "small") return repo.folder;
   const weights = await weightFiles(host, repo);
-  const needed = [...small, ...weights].map(async (name) => (
-    { file: `${repo.name}/${name}`, size: repo.size(name), here: await repo.has(name) }
-  ));
-  options.onFiles?.(await Promise.all(needed));
+  const needed: NeededFile[] = [];
+  for (const name of [...small, ...weights]) {
+    const file = `${repo.name}/${name}`;
+    needed.push({ file, size: repo.size(name), here: await repo.has(name) });
+  }
+  options.onFiles?.(needed);
   for (const name of weights) await repo.file(name);
   return repo.folder;
 }
