@@ -22,7 +22,7 @@ export async function keepOffline(): Promise<void> {
   } catch {
     return; // not offered here: plain http, a private window, or a server without the file
   }
-  keptOffline.value = registration.active !== null;
+  void lookForCopy();
   watch(registration);
   registration.addEventListener("updatefound", () => watch(registration!));
   let looked = Date.now();
@@ -37,12 +37,17 @@ function watch({ installing, waiting }: ServiceWorkerRegistration): void {
   const next = installing ?? waiting;
   if (!next) return;
   const look = () => {
-    if (next.state === "activated") keptOffline.value = true;
+    if (next.state === "activated") void lookForCopy();
     updateWaits.value = next.state === "installed" && registration!.active !== null;
     if (updateWaits.value) void lookForRuns();
   };
   next.addEventListener("statechange", look);
   look();
+}
+
+/** A server for one evening, as `eft ui` is, may offer a service worker that keeps nothing. */
+async function lookForCopy(): Promise<void> {
+  keptOffline.value = registration?.active != null && await caches.match(siteBase) !== undefined;
 }
 
 /** While an update waits: the lock of every run is seen from all tabs (rooms/runs/record.ts). */

@@ -197,6 +197,7 @@ export const text = {
     kinds: { site: "comes with the page", own: "dropped", hub: "Hugging Face", data: "data" },
     unfinished: "unfinished",
     use: "Use",
+    goOn: "Go on",
     inUse: "in use",
     delete: "Delete",
     deleteSure: "Delete for good",

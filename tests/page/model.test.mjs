@@ -9,7 +9,15 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { buildSite, launchBrowser, serveSite, watchForProblems } from "./harness.mjs";
 import { fakeHub, TOKEN } from "./hub.mjs";
-import { keep, kept, overflow, privateFiles, seriousProblems } from "./person.mjs";
+import {
+  keep,
+  kept,
+  overflow,
+  photograph,
+  photographs,
+  privateFiles,
+  seriousProblems,
+} from "./person.mjs";
 import { root } from "../../scripts/setup.mjs";
 
 const tiny = join(root, "public/models/eft-tiny");
@@ -43,6 +51,14 @@ after(async () => {
 
 async function enter(context) {
   const page = await context.newPage();
+  await page.addInitScript(() => {
+    const { persist } = StorageManager.prototype;
+    globalThis.askedToPersist = 0;
+    StorageManager.prototype.persist = function () {
+      globalThis.askedToPersist++;
+      return persist.call(this);
+    };
+  });
   await page.goto(`${site.url}#/model`);
   await page.waitForSelector(".facts");
   return page;
@@ -142,6 +158,8 @@ test("a file that misses the target does not replace the page", async () => {
 });
 
 test("a folder is kept under its name and chosen; comments of the configuration stay", async () => {
+  const asked = () => page.evaluate(() => globalThis.askedToPersist);
+  assert.equal(await asked(), 0); // nothing so far was worth keeping
   const own = join(folder, "my model (1)");
   await cp(tiny, own, { recursive: true });
   await writeFile(join(own, "README.md"), "not needed");
@@ -162,6 +180,9 @@ test("a folder is kept under its name and chosen; comments of the configuration 
   );
   const row = page.locator("#kept tr", { hasText: "./models/my-model-1" });
   assert.match(await row.textContent(), /dropped.*1\.7 MiB/);
+  assert.equal(await asked(), 1);
+  assert.match(await page.textContent("#usage"), /MiB used of .* that the browser allows/);
+  assert.match(await page.textContent("#persisted"), /The browser (keeps|may delete) it/);
 });
 
 test("what is kept can be deleted, after a second click", async () => {
@@ -207,7 +228,7 @@ test("a tab that dies in the middle of a download loses nothing of it", async ()
 test("it goes on from there, can be stopped, and survives a broken connection", async () => {
   await useHub(page);
   hub.mishaps.push({ after: 100_000, hang: true });
-  await startDownload(page, "owner/tiny");
+  await page.click('[aria-label="Go on owner/tiny"]');
   await page.locator(".files li", { hasText: "684 KiB of 1.6 MiB" }).waitFor();
   await page.click("text=Cancel");
   await page.waitForSelector("text=What arrived is kept");
@@ -271,6 +292,19 @@ test("nothing serious for axe, light and dark; no overflow on a phone", async ()
   }
   await page.setViewportSize({ width: 360, height: 740 });
   assert.equal(await overflow(page), 0);
+});
+
+test("pictures", photographs, async () => {
+  await photograph(browser, site.url, "model", async (page) => {
+    await useHub(page);
+    await page.click("summary");
+    await startDownload(page, "owner/tiny");
+    await page.waitForFunction(() =>
+      document.querySelector("#chosen").textContent === "owner/tiny"
+    );
+    await page.waitForSelector("#kept");
+    await page.evaluate(() => scrollTo(0, 0));
+  });
 });
 
 test("the console shows no error but those of the refusals", () => {

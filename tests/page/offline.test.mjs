@@ -64,6 +64,16 @@ function trainTwoSteps(page) {
 test("after one visit everything works without network and server, also below a sub-path", async (t) => {
   const site = await serve(t, { prefix: "/eft/sub/", headers });
   const { context, page, problems, asked } = await visit(site);
+  const devtools = await context.newCDPSession(page);
+  const { installabilityErrors } = await devtools.send("Page.getInstallabilityErrors");
+  // The test's own profile forgets everything, so nothing could be installed into it.
+  const obstacles = installabilityErrors.filter(({ errorId }) => errorId !== "in-incognito");
+  assert.deepEqual(obstacles, []);
+  const manifest = await devtools.send("Page.getAppManifest");
+  assert.deepEqual(manifest.errors, []);
+  assert.match(manifest.url, /\/eft\/sub\/manifest\.webmanifest$/);
+  assert.equal(JSON.parse(manifest.data).start_url, "./");
+
   await context.setOffline(true);
   await site.close();
 
@@ -82,6 +92,24 @@ test("after one visit everything works without network and server, also below a 
   }
   assert.deepEqual(problems, []);
   assert.deepEqual([...asked], [new URL(site.url).origin]);
+  await context.close();
+});
+
+test("a server whose service worker keeps nothing is not said to work offline", async (t) => {
+  const site = await serve(t, {
+    handle(request, response) {
+      if (!request.url.endsWith("/service_worker.js")) return false;
+      response.setHeader("Content-Type", "text/javascript");
+      response.end("");
+      return true;
+    },
+  });
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(site.url);
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await page.waitForSelector(".example");
+  assert.equal(await page.locator("#offline").count(), 0);
   await context.close();
 });
 

@@ -2,6 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
+import { root } from "../../scripts/setup.mjs";
 
 const axePath = createRequire(import.meta.url).resolve("axe-core");
 
@@ -13,6 +15,32 @@ export async function seriousProblems(page) {
     return violations.filter(({ impact }) => impact === "serious" || impact === "critical")
       .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
   });
+}
+
+/** Options of a test that takes pictures. */
+export const photographs = {
+  skip: !process.env.EFT_SCREENSHOTS && "taken with EFT_SCREENSHOTS=1",
+};
+
+/**
+ * Keeps pictures of a room in docs/screenshots: light, dark, phone. `prepare` brings the page into
+ * the state to show. Tests take them only when `photographs` says so.
+ */
+export async function photograph(browser, url, room, prepare) {
+  for (
+    const [suffix, width, height, colorScheme] of [
+      ["", 1280, 800, "light"],
+      ["-dark", 1280, 800, "dark"],
+      ["-phone", 360, 800, "light"],
+    ]
+  ) {
+    const context = await browser.newContext({ viewport: { width, height }, colorScheme });
+    const page = await context.newPage();
+    await page.goto(`${url}#/${room}`);
+    await prepare(page);
+    await page.screenshot({ path: join(root, `docs/screenshots/${room}${suffix}.png`) });
+    await context.close();
+  }
 }
 
 /** By how many pixels the page is wider than its window. */

@@ -5,7 +5,15 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { launchBrowser, openPage, watchForProblems } from "./harness.mjs";
-import { keep, kept, overflow, seriousProblems, writePrivate } from "./person.mjs";
+import {
+  keep,
+  kept,
+  overflow,
+  photograph,
+  photographs,
+  seriousProblems,
+  writePrivate,
+} from "./person.mjs";
 
 let site, context, page, problems;
 before(async () => {
@@ -114,6 +122,13 @@ test("nothing serious for axe, light and dark; no overflow on a phone", async ()
   await page.setViewportSize({ width: 360, height: 740 });
   assert.equal(await overflow(page), 0);
   await page.setViewportSize({ width: 1280, height: 800 });
+});
+
+test("pictures", photographs, async () => {
+  await photograph(context.browser(), site.url, "start", async (page) => {
+    await page.waitForSelector(".example");
+    await page.waitForSelector("#try:not([disabled])");
+  });
 });
 
 test("Try it now trains the demo at once", async () => {

@@ -105,7 +105,8 @@ async function* pieces(
 async function list(host: BrowserHost): Promise<Kept[]> {
   const kept: Kept[] = [];
   const add = async (kind: Kept["kind"], path: string, name: string) => {
-    kept.push({ kind, path, name, ...await weigh(host, path) });
+    const { bytes, unfinished, weights } = await weigh(host, path);
+    kept.push({ kind, path, name, bytes, unfinished: unfinished || (kind === "hub" && !weights) });
   };
   for (const name of await folders(host, "public/models")) {
     await add("site", `public/models/${name}`, `public/models/${name}`);
@@ -135,20 +136,22 @@ async function folders(host: Host, path: string): Promise<string[]> {
 async function weigh(
   host: Host,
   path: string,
-): Promise<{ bytes: number; unfinished: boolean }> {
-  let bytes = 0, unfinished = path.endsWith(".partial");
+): Promise<{ bytes: number; unfinished: boolean; weights: boolean }> {
+  let bytes = 0, unfinished = path.endsWith(".partial"), weights = false;
   for (const name of await host.list(path)) {
     const inside = `${path}/${name}`;
     if (await host.kind(inside) === "folder") {
       const below = await weigh(host, inside);
       bytes += below.bytes;
       unfinished ||= below.unfinished;
+      weights ||= below.weights;
     } else {
       const file = await host.open(inside);
       bytes += file.size;
       file.close();
       unfinished ||= name.endsWith(".partial");
+      weights ||= name.endsWith(".safetensors");
     }
   }
-  return { bytes, unfinished };
+  return { bytes, unfinished, weights };
 }

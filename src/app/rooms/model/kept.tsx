@@ -8,6 +8,7 @@ import type { Kept } from "./requests.ts";
 import {
   choose,
   chosen,
+  download,
   kept,
   persist,
   persistRefused,
@@ -64,6 +65,16 @@ function Row({ entry: { kind, name, path, bytes: size, unfinished } }: { entry: 
               onClick={() => choose(name)}
             >
               {isChosen ? words.inUse : words.use}
+            </button>
+          )}
+          {kind === "hub" && unfinished && (
+            <button
+              type="button"
+              disabled={!!transfer.value}
+              aria-label={words.named(words.goOn, name)}
+              onClick={() => download(name)}
+            >
+              {words.goOn}
             </button>
           )}
           {doomed.value === path

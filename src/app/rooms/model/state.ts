@@ -10,6 +10,7 @@ import { bytes } from "../../parts/format.ts";
 import { messageOf } from "../../parts/notice.tsx";
 import { configText } from "../../state.ts";
 import { text } from "../../text.ts";
+import { chosenFiles } from "./dropped.ts";
 import type { FileProgress, Kept, ModelState } from "./requests.ts";
 
 const words = text.model;
@@ -102,7 +103,7 @@ export async function choose(name: string, revision?: string, facts?: ModelFacts
 export async function importFiles(files: DroppedFile[]): Promise<void> {
   if (transfer.value) return;
   if (files.length === 0) return say("error", words.empty);
-  const size = files.reduce((sum, [, file]) => sum + file.size, 0);
+  const size = chosenFiles(files).files.reduce((sum, [, file]) => sum + file.size, 0);
   if (!await hasRoom(size)) return;
   await run("copy", words.checking, async (abort) => {
     const options = { signal: abort.signal, onReport: advance };
@@ -143,8 +144,6 @@ async function run(
   const abort = new AbortController();
   message.value = undefined;
   transfer.value = { kind, title, files: [], abort };
-  // What is worth keeping starts here, so this is the time to ask.
-  navigator.storage?.persist?.().then(refresh, () => {});
   try {
     await work(abort);
   } catch (error) {
@@ -161,6 +160,7 @@ async function run(
 function advance(progress: FileProgress): void {
   const now = transfer.value;
   if (!now) return;
+  askToPersist();
   const known = now.files.some(({ file }) => file === progress.file);
   const files = known
     ? now.files.map((each) => each.file === progress.file ? { ...each, ...progress } : each)
@@ -184,6 +184,15 @@ export async function remove(path: string): Promise<void> {
     fail(error);
   }
   await Promise.all([refresh(), look()]);
+}
+
+let hasAsked = false;
+
+/** With the first bytes that are worth keeping. */
+function askToPersist(): void {
+  if (hasAsked || storage.value?.persisted) return;
+  hasAsked = true;
+  navigator.storage?.persist?.().then(refresh, () => {});
 }
 
 export async function persist(): Promise<void> {

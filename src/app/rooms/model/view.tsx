@@ -151,7 +151,7 @@ function Progress() {
         <ul class="files">
           {files.map(({ file, done, total }) => (
             <li key={file}>
-              <span class="file">{file}</span>
+              <span class="file">{file.slice(file.lastIndexOf("/") + 1)}</span>
               <span class="quiet">
                 {done === 0
                   ? words.waiting
