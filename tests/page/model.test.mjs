@@ -66,7 +66,7 @@ async function enter(context) {
 
 /** Drops files on the room's target as a person does who let go of them there. */
 function drop(contents) {
-  return page.evaluate(async (contents) => {
+  return page.evaluate((contents) => {
     const transfer = new DataTransfer();
     for (const [name, base64] of Object.entries(contents)) {
       const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
