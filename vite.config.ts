@@ -1,7 +1,8 @@
-// Builds the page. The site holds the files of examples/ and public/ that a configuration may name,
+// Builds the page: static files for any host, also below a sub-path. The site holds the files of examples/ and public/ that a configuration may name,
 // and `files.json`, the list of them with their sizes, which src/host/browser.ts reads.
 
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
 
@@ -48,6 +49,61 @@ function offeredFiles(): Plugin {
   };
 }
 
+/**
+ * What the page may load and where it may connect to. The engine's worker is bound by it only where
+ * the server sends it as a header too, since a worker does not inherit it from a <meta>.
+ */
+const policy = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'", // wasm: decompressors of parquet files
+  "worker-src 'self'",
+  // Any https address: the person may name a data set, a model or a mirror of the hub anywhere.
+  // Nothing else is ever asked for; tests/page/offline.test.mjs holds the page to that.
+  "connect-src 'self' https:",
+  "style-src 'self'",
+  "img-src 'self' data: blob:",
+  "font-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join("; ");
+
+/** Puts the policy into the built page; Vite's own page for development needs what it forbids. */
+function contentSecurity(): Plugin {
+  return {
+    name: "content-security",
+    apply: "build",
+    transformIndexHtml: () => [{
+      tag: "meta",
+      attrs: { "http-equiv": "Content-Security-Policy", content: policy },
+      injectTo: "head-prepend",
+    }],
+  };
+}
+
+/** Tells the service worker which files the site has, when all of them are written. */
+function offlineFiles(): Plugin {
+  const script = "service_worker.js";
+  return {
+    name: "offline-files",
+    apply: "build",
+    closeBundle() {
+      const files = walk("dist").map((path) => path.slice("dist/".length))
+        .filter((path) => path !== script);
+      const hash = (content: string | Buffer) =>
+        createHash("sha256").update(content).digest("hex").slice(0, 16);
+      const list = JSON.stringify(
+        Object.fromEntries(files.map((path) => [path, hash(readFileSync(`${root}dist/${path}`))])),
+      );
+      const code = readFileSync(`${root}dist/${script}`, "utf8");
+      writeFileSync(
+        `${root}dist/${script}`,
+        `const SITE_FILES = ${list};\nconst SITE_VERSION = "${hash(list + code)}";\n${code}`,
+      );
+    },
+  };
+}
+
 function walk(folder: string): string[] {
   const entries = readdirSync(root + folder, { withFileTypes: true });
   return entries.flatMap((entry) => {
@@ -63,7 +119,22 @@ export default defineConfig({
   publicDir: `${root}public`,
   base: "./",
   appType: "mpa", // a file that is missing is a 404, not the page
-  build: { outDir: `${root}dist`, emptyOutDir: true, target: "esnext" },
+  build: {
+    outDir: `${root}dist`,
+    emptyOutDir: true,
+    target: "esnext",
+    rollupOptions: {
+      input: [`${root}src/app/index.html`, `${root}src/app/service_worker.ts`],
+      output: {
+        // Its place says which pages it serves, and its name must stay.
+        entryFileNames: ({ name }) =>
+          name === "service_worker" ? "[name].js" : "assets/[name]-[hash].js",
+      },
+    },
+  },
+  preview: {
+    headers: { "Content-Security-Policy": `${policy}; frame-ancestors 'none'` },
+  },
   oxc: { jsx },
   // In development the packages are found before the first room is opened, those of the worker too.
   optimizeDeps: {
@@ -71,6 +142,6 @@ export default defineConfig({
     rolldownOptions: { transform: { jsx } },
   },
   // The worker is built apart, so it needs its own plugin.
-  plugins: [shaderText(), offeredFiles()],
+  plugins: [shaderText(), offeredFiles(), contentSecurity(), offlineFiles()],
   worker: { format: "es", plugins: () => [shaderText()] },
 });

@@ -38,6 +38,11 @@ export class Client {
     this.#send({ type: "site", base });
   }
 
+  /** Sets what `Host.env` answers in the worker. */
+  setEnv(variables: Record<string, string>): void {
+    this.#send({ type: "env", variables });
+  }
+
   ask<N extends RequestName>(
     name: N,
     ask: Requests[N]["ask"],

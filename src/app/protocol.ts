@@ -51,6 +51,8 @@ export type Handlers<R> = {
 /** Page to worker. `id` comes back with everything that is said about the request. */
 export type Message =
   | { type: "site"; base: string }
+  /** What `Host.env` answers from now on: the token and the address of the hub. */
+  | { type: "env"; variables: Record<string, string> }
   | { type: "ask"; id: number; name: RequestName; ask: unknown }
   | { type: "cancel"; id: number };
 

@@ -3,7 +3,9 @@
 import { signal, useSignalEffect } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { keptOffline } from "./offline.ts";
 import { Notice } from "./parts/notice.tsx";
+import { UpdateBar } from "./parts/update_bar.tsx";
 import { link, type Room, rooms, route } from "./routes.ts";
 import { type Theme, theme } from "./state.ts";
 import { text } from "./text.ts";
@@ -61,7 +63,10 @@ export function Shell() {
           ? <View />
           : <p class="quiet" role="status">{text.shell.loading}</p>}
       </main>
-      <footer class="bottom">{text.shell.private}</footer>
+      <UpdateBar />
+      <footer class="bottom">
+        {text.shell.private} {keptOffline.value && <span id="offline">{text.shell.offline}</span>}
+      </footer>
     </>
   );
 }

@@ -25,6 +25,12 @@ self.onmessage = ({ data: message }: MessageEvent<Message>) => {
       // A worker's own URL says nothing about where the page lies.
       hosting = browserHost(message.base);
       break;
+    case "env":
+      hosting = hosting!.then((host) => {
+        host.setEnv(message.variables);
+        return host;
+      });
+      break;
     case "cancel":
       cancellers.get(message.id)?.abort();
       break;

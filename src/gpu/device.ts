@@ -211,7 +211,8 @@ function limitsOf(summary: AdapterSummary, limits: GPUSupportedLimits): Limits {
   };
 }
 
-function summarise(engine: EngineName, adapter: GPUAdapter): AdapterSummary {
+/** Says what an adapter is, without opening a device. */
+export function summarise(engine: EngineName, adapter: GPUAdapter): AdapterSummary {
   const { vendor, architecture, device, description } = adapter.info;
   const name = description || [vendor, architecture, device].filter(Boolean).join(" ") ||
     "unnamed adapter";

@@ -15,14 +15,18 @@ interface Store {
   remove(path: string): Promise<void>;
   /** As `Host.lock`; what else can reach the path depends on where it is. */
   lock(path: string): Promise<(() => Promise<void>) | undefined>;
+  /** Moves a file onto another place, whatever is there. */
+  move(from: string, to: string): Promise<void>;
 }
 
-/** The host of a page also takes files that a person dropped or chose. */
+/** The host of a page also takes files that a person dropped or chose, and what they entered. */
 export interface BrowserHost extends Host {
   /** Offers files under a path each, until the page is closed; they hide files of the same path. */
   mount(files: Iterable<[path: string, content: Blob]>): void;
   /** Whether something is there that was written, not only offered by the site or dropped. */
   isWritten(path: string): Promise<boolean>;
+  /** Sets what `env` answers from now on. */
+  setEnv(variables: Record<string, string>): void;
 }
 
 /**
@@ -34,6 +38,7 @@ export async function browserHost(base: string): Promise<BrowserHost> {
   const store = await openPrivateFolder() ?? new MemoryStore();
   const site = await openSite(base);
   const mounted = new MemoryStore();
+  let variables: Record<string, string> = {};
 
   async function blob(path: string): Promise<Blob> {
     const found = await mounted.file(normal(path)) ?? await store.file(normal(path)) ??
@@ -45,12 +50,9 @@ export async function browserHost(base: string): Promise<BrowserHost> {
   async function move(from: string, to: string): Promise<void> {
     const kind = await store.kind(from);
     if (kind === undefined) throw new Error(`there is nothing at ${from} to rename`);
-    if (kind === "file") {
-      await store.write(to, slices(await blob(from)));
-    } else {
-      await store.makeFolder(to);
-      for (const name of await store.list(from)) await move(`${from}/${name}`, `${to}/${name}`);
-    }
+    if (kind === "file") return await store.move(from, to);
+    await store.makeFolder(to);
+    for (const name of await store.list(from)) await move(`${from}/${name}`, `${to}/${name}`);
     await store.remove(from);
   }
 
@@ -62,7 +64,7 @@ export async function browserHost(base: string): Promise<BrowserHost> {
   return {
     name: "browser",
     cacheFolder: "cache",
-    env: () => undefined,
+    env: (name) => variables[name],
     kind,
 
     mount(files) {
@@ -70,6 +72,10 @@ export async function browserHost(base: string): Promise<BrowserHost> {
     },
 
     isWritten: async (path) => await store.kind(normal(path)) !== undefined,
+
+    setEnv(next) {
+      variables = next;
+    },
 
     async list(path) {
       if (await kind(path) !== "folder") throw new Error(`there is no folder ${path}`);
@@ -260,6 +266,12 @@ class MemoryStore implements Store {
     return Promise.resolve();
   }
 
+  async move(from: string, to: string): Promise<void> {
+    await this.makeFolder(parent(to));
+    this.#files.set(to, this.#files.get(from)!);
+    this.#files.delete(from);
+  }
+
   remove(path: string): Promise<void> {
     const isBelow = (each: string) => each === path || each.startsWith(`${path}/`);
     for (const each of [...this.#files.keys()]) if (isBelow(each)) this.#files.delete(each);
@@ -295,11 +307,10 @@ class PrivateFolder implements Store {
   }
 
   async write(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    const folder = await this.#folder(parent(path), true);
+    if (!canWriteStreams()) return await this.#writeBeside(path, chunks);
     const isNew = await this.file(path) === undefined;
     // The platform writes beside the file and moves it into place on close.
-    const handle = await folder!.getFileHandle(name(path), { create: true });
-    const stream = await handle.createWritable();
+    const stream = await (await this.#handle(path)).createWritable();
     try {
       for await (const chunk of chunks) await stream.write(chunk as Uint8Array<ArrayBuffer>);
       await stream.close();
@@ -310,15 +321,50 @@ class PrivateFolder implements Store {
     }
   }
 
+  /** `write` for Safari before 26, which has no `createWritable`. */
+  async #writeBeside(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const beside = `${path}.writing`;
+    await this.remove(beside);
+    try {
+      await this.append(beside, chunks);
+      await this.move(beside, path);
+    } catch (error) {
+      await this.remove(beside);
+      throw error;
+    }
+  }
+
   async append(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    const folder = await this.#folder(parent(path), true);
-    const handle = await folder!.getFileHandle(name(path), { create: true });
+    const handle = await this.#handle(path) as WorkerHandle;
+    if (canWriteInPlace()) {
+      // In place: nothing is copied first, and what arrived is kept even when the tab is closed.
+      const file = await handle.createSyncAccessHandle();
+      try {
+        let at = file.getSize();
+        for await (const chunk of chunks) {
+          at += file.write(chunk as Uint8Array<ArrayBuffer>, { at });
+        }
+      } finally {
+        file.close();
+      }
+      return;
+    }
     const stream = await handle.createWritable({ keepExistingData: true });
     await stream.seek((await handle.getFile()).size);
     try {
       for await (const chunk of chunks) await stream.write(chunk as Uint8Array<ArrayBuffer>);
     } finally {
       await stream.close(); // also after a failure: what arrived stays
+    }
+  }
+
+  async move(from: string, to: string): Promise<void> {
+    const handle = await this.#handle(from) as MovableHandle;
+    if (handle.move) {
+      await handle.move((await this.#folder(parent(to), true))!, name(to));
+    } else {
+      await this.write(to, slices(await handle.getFile()));
+      await this.remove(from);
     }
   }
 
@@ -348,6 +394,11 @@ class PrivateFolder implements Store {
     });
   }
 
+  async #handle(path: string): Promise<FileSystemFileHandle> {
+    const folder = await this.#folder(parent(path), true);
+    return await folder!.getFileHandle(name(path), { create: true });
+  }
+
   async #folder(path: string, create = false): Promise<FileSystemDirectoryHandle | undefined> {
     let folder: FileSystemDirectoryHandle | undefined = this.root;
     for (const part of path.split("/").filter(Boolean)) {
@@ -360,9 +411,33 @@ class PrivateFolder implements Store {
   }
 }
 
+/** No copying; not in the standard's text yet, but in all three browser engines. */
+interface MovableHandle extends FileSystemFileHandle {
+  move?(folder: FileSystemDirectoryHandle, name: string): Promise<void>;
+}
+
+/** What a file offers in a worker only. */
+interface WorkerHandle extends FileSystemFileHandle {
+  createSyncAccessHandle(): Promise<{
+    getSize(): number;
+    /** Gives back how many bytes were written. */
+    write(bytes: Uint8Array<ArrayBuffer>, options: { at: number }): number;
+    close(): void;
+  }>;
+}
+
+function canWriteStreams(): boolean {
+  return "createWritable" in FileSystemFileHandle.prototype;
+}
+
+function canWriteInPlace(): boolean {
+  return "createSyncAccessHandle" in FileSystemFileHandle.prototype;
+}
+
 /** The private file system, or undefined where it is missing, blocked, or cannot be written to. */
 async function openPrivateFolder(): Promise<Store | undefined> {
-  if (!globalThis.FileSystemFileHandle?.prototype.createWritable) return undefined;
+  if (!globalThis.FileSystemFileHandle) return undefined;
+  if (!canWriteStreams() && !canWriteInPlace()) return undefined;
   try {
     return new PrivateFolder(await navigator.storage.getDirectory());
   } catch {

@@ -9,6 +9,17 @@ export interface ModelSourceOptions extends HubOptions {
   revision?: string | undefined;
   /** "small": all but the weights. */
   parts?: "all" | "small";
+  /** Hears which files are needed before the weights are downloaded; may refuse by throwing. */
+  onFiles?: (files: NeededFile[]) => void;
+}
+
+export interface NeededFile {
+  /** As `onProgress` names it. */
+  file: string;
+  /** Bytes. */
+  size: number;
+  /** In the cache already. */
+  here: boolean;
 }
 
 const SMALL_FILES = [
@@ -37,8 +48,17 @@ export async function resolveModelFolder(
   if (isHere || !isRepoName(nameOrPath)) return nameOrPath; // its readers say what is missing
   const net = await openNetwork(host, options, "model");
   const repo = await openRepo(net, "models", nameOrPath, options.revision);
-  for (const name of SMALL_FILES) if (repo.paths.includes(name)) await repo.file(name);
-  if (options.parts !== "small") await fetchWeights(host, repo);
+  const small = SMALL_FILES.filter((name) => repo.paths.includes(name));
+  for (const name of small) await repo.file(name);
+  if (options.parts === "small") return repo.folder;
+  const weights = await weightFiles(host, repo);
+  const needed: NeededFile[] = [];
+  for (const name of [...small, ...weights]) {
+    const file = `${repo.name}/${name}`;
+    needed.push({ file, size: repo.size(name), here: await repo.has(name) });
+  }
+  options.onFiles?.(needed);
+  for (const name of weights) await repo.file(name);
   return repo.folder;
 }
 
@@ -71,11 +91,9 @@ export async function resolveTokenizerFolder(
   return await resolveModelFolder(host, name, { ...options, parts: "small" });
 }
 
-async function fetchWeights(host: Host, repo: Repo): Promise<void> {
-  if (repo.paths.includes(SINGLE)) {
-    await repo.file(SINGLE);
-    return;
-  }
+/** The files of the weights; an index is downloaded, as it names the others. */
+async function weightFiles(host: Host, repo: Repo): Promise<string[]> {
+  if (repo.paths.includes(SINGLE)) return [SINGLE];
   if (!repo.paths.includes(INDEX)) throw noSafetensors(repo);
   const file = await repo.file(INDEX);
   let map: unknown;
@@ -89,7 +107,7 @@ async function fetchWeights(host: Host, repo: Repo): Promise<void> {
   if (typeof map !== "object" || map === null) {
     throw new EftError("model", "the index has no `weight_map`.", { file });
   }
-  for (const shard of [...new Set(Object.values(map))].sort()) await repo.file(String(shard));
+  return [...new Set(Object.values(map).map(String))].sort();
 }
 
 function noSafetensors(repo: Repo): EftError {

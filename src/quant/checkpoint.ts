@@ -95,7 +95,8 @@ export async function readBaseQuantization(
   }
 }
 
-async function readSettings(
+/** What the folder itself says about its quantization, unchecked, and in which file. */
+export async function readSettings(
   host: Host,
   folder: string,
 ): Promise<{ settings?: Json; file: string }> {

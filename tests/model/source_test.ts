@@ -97,3 +97,37 @@ Deno.test("local folders stay what they are; what cannot be had is said", async 
   });
   deepEqual(inside(host, folder), ["config.json", "tokenizer.json"]);
 });
+
+Deno.test("the needed files are known before the weights come, and a stopped download goes on", async () => {
+  await using hub = new FakeHub();
+  hub.add(model("owner/two", {
+    [INDEX]: JSON.stringify({ weight_map: { a: "s-1.safetensors", b: "s-2.safetensors" } }),
+    "s-1.safetensors": "1".repeat(200_000),
+    "s-2.safetensors": "2",
+  }));
+  const host = hostOf(hub);
+  const stop = new AbortController();
+  let needed: unknown;
+  hub.mishaps = [{ at: "/blob/s-1", cut: 70_000 }];
+  const stopped = resolveModelFolder(host, "owner/two", {
+    retryDelay: 60_000, // the signal ends the wait after the break
+    signal: stop.signal,
+    onFiles: (files) => {
+      needed = files.map(({ file, size, here }) => [file, size, here]);
+      setTimeout(() => stop.abort(), 200);
+    },
+  });
+  await fails(
+    stopped,
+    /download of owner\/two\/s-1\.safetensors was stopped; what arrived is kept/,
+  );
+  deepEqual(needed, [
+    ["owner/two/config.json", 2, true],
+    ["owner/two/tokenizer.json", 2, true],
+    ["owner/two/s-1.safetensors", 200_000, false],
+    ["owner/two/s-2.safetensors", 1, false],
+  ]);
+  const folder = await resolveModelFolder(host, "owner/two", { retryDelay: 1 });
+  equal((await host.readText(`${folder}/s-1.safetensors`)).length, 200_000);
+  equal(hub.count("/blob/s-1.safetensors bytes=70000-"), 1);
+});

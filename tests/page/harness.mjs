@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { chromium } from "playwright-core";
-import { build, createServer as createVite } from "vite";
+import { build, createServer as createVite, loadConfigFromFile } from "vite";
 import { findChromium, root } from "../../scripts/setup.mjs";
 
 const types = {
@@ -14,6 +14,8 @@ const types = {
   ".css": "text/css",
   ".json": "application/json",
   ".svg": "image/svg+xml",
+  ".png": "image/png",
+  ".webmanifest": "application/manifest+json",
   ".wasm": "application/wasm",
   ".yml": "text/plain; charset=utf-8",
 };
@@ -33,13 +35,22 @@ export async function buildSite() {
   await build({ configFile: join(root, "vite.config.ts"), logLevel: "warn" });
 }
 
-/** Serves dist/; resolves to the site's URL and a function that ends the server. */
-export async function serveSite() {
+/**
+ * Serves a built site below `prefix`; resolves to its URL and a function that ends the server.
+ * `headers` go with every file; `handle(request, response)` may answer first, and then says true.
+ */
+export async function serveSite(
+  { folder = join(root, "dist"), prefix = "/", headers = {}, handle } = {},
+) {
   const server = createServer(async (request, response) => {
+    if (handle?.(request, response)) return;
     const { pathname } = new URL(request.url, "http://localhost");
-    const path = normalize(decodeURIComponent(pathname === "/" ? "/index.html" : pathname));
+    const inside = pathname.startsWith(prefix) ? pathname.slice(prefix.length) : "..";
+    const path = normalize(decodeURIComponent(inside === "" ? "index.html" : inside));
     try {
-      const content = await readFile(join(root, "dist", path));
+      if (path.startsWith("..")) throw new Error("outside of the site");
+      const content = await readFile(join(folder, path));
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
       response.setHeader("Content-Type", types[extname(path)] ?? "application/octet-stream");
       response.end(content);
     } catch {
@@ -52,7 +63,14 @@ export async function serveSite() {
       server.close(resolve);
       server.closeAllConnections();
     });
-  return { url: `http://127.0.0.1:${server.address().port}/`, close };
+  return { url: `http://127.0.0.1:${server.address().port}${prefix}`, close };
+}
+
+/** The headers that `npm run preview` sends, the Content-Security-Policy among them. */
+export async function previewHeaders() {
+  const file = join(root, "vite.config.ts");
+  const { config } = await loadConfigFromFile({ command: "build", mode: "production" }, file);
+  return config.preview.headers;
 }
 
 /** Serves the sources, as `npm run dev` does; the result is as that of `serveSite`. */
@@ -67,8 +85,11 @@ export async function serveSources() {
   return { url: `http://127.0.0.1:${port}/`, close: () => server.close() };
 }
 
-/** Starts Chromium; ending it is the caller's. */
-export async function launchBrowser() {
+/**
+ * Starts Chromium; ending it is the caller's. By default it has a software GPU. With `profile`, a
+ * folder, the result is one context that keeps its files on disk.
+ */
+export async function launchBrowser(wanted = browserArguments, profile) {
   const executablePath = findChromium();
   if (!executablePath) {
     throw new Error(
@@ -76,8 +97,11 @@ export async function launchBrowser() {
     );
   }
   const isRoot = process.getuid?.() === 0; // Chromium's sandbox does not work for root
-  const args = isRoot ? [...browserArguments, "--no-sandbox"] : browserArguments;
-  return await chromium.launch({ executablePath, headless: true, args });
+  const args = isRoot ? [...wanted, "--no-sandbox"] : wanted;
+  const options = { executablePath, headless: true, args };
+  return profile
+    ? await chromium.launchPersistentContext(profile, options)
+    : await chromium.launch(options);
 }
 
 /** A growing list of what the console calls an error, uncaught exceptions, and answers >= 400. */

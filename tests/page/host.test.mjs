@@ -123,3 +123,79 @@ test("writes, renames, removes, and leaves no trace of a write that fails", asyn
     kind: "gone",
   });
 });
+
+/** Calls `use(host, tools)` in a worker, where files can be written in place. */
+function inWorker(use, before = "") {
+  const code = `
+    onmessage = async ({ data: origin }) => {
+      ${before}
+      const { browserHost } = await import(origin + ${
+    JSON.stringify(`/@fs${join(root, "src/host/browser.ts")}`)
+  });
+      const failure = (promise) => promise.then(() => "no failure", (error) => error.message);
+      try {
+        postMessage({ found: await (${use})(await browserHost(origin + "/"), { failure }) });
+      } catch (error) {
+        postMessage({ error: String(error) });
+      }
+    };`;
+  return page.evaluate((code) =>
+    new Promise((resolve, reject) => {
+      const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+      const worker = new Worker(url, { type: "module" });
+      worker.onmessage = ({ data }) => {
+        worker.terminate();
+        if (data.error) reject(new Error(data.error));
+        else resolve(data.found);
+      };
+      worker.onerror = (event) => reject(new Error(event.message));
+      worker.postMessage(location.origin);
+    }), code);
+}
+
+async function workerContract(host, { failure }) {
+  async function* pieces(...texts) {
+    for (const text of texts) {
+      if (text === "!") throw new Error("broken source");
+      yield new TextEncoder().encode(text);
+    }
+  }
+  await host.append("out/part", pieces("ab"));
+  const failures = [await failure(host.append("out/part", pieces("c", "!")))];
+  await host.append("out/part", pieces("d"));
+  await host.write("out/a.txt", "a longer text");
+  await host.write("out/a.txt", "two");
+  failures.push(await failure(host.write("out/a.txt", pieces("x", "!"))));
+  failures.push(await failure(host.write("out/new.txt", pieces("x", "!"))));
+  await host.write("out/deep/b.txt", "three");
+  await host.rename("out/deep", "out/moved");
+  await host.rename("out/a.txt", "out/moved/b.txt");
+  const found = {
+    failures,
+    part: await host.readText("out/part"),
+    replaced: await host.readText("out/moved/b.txt"),
+    names: await host.list("out"),
+  };
+  await host.remove("out");
+  return found;
+}
+
+for (
+  const [name, before] of [
+    ["", ""],
+    [
+      " without createWritable (Safari before 26)",
+      "delete FileSystemFileHandle.prototype.createWritable;",
+    ],
+    [" without move", "delete FileSystemFileHandle.prototype.move;"],
+  ]
+) {
+  test(`in a worker${name}: the same contract`, async () => {
+    assert.deepEqual(await inWorker(workerContract, before), {
+      failures: ["broken source", "broken source", "broken source"],
+      part: "abcd",
+      replaced: "two",
+      names: ["moved", "part"],
+    });
+  });
+}

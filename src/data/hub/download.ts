@@ -4,7 +4,7 @@ import { sha1 } from "@noble/hashes/legacy.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { EftError } from "../../errors.ts";
-import { request, STALL, wait } from "./request.ts";
+import { advice, request, STALL, stopped, wait } from "./request.ts";
 import type { Network } from "./settings.ts";
 
 /** What a file must hash to: SHA-256 of its bytes, or the name that git gives to it. */
@@ -103,6 +103,7 @@ async function tryDownload(net: Network, what: Download): Promise<Headers | unde
       done += bytes.length;
       return { done, total: size };
     });
+    if (net.signal?.aborted) throw stopped(net, what.name);
     if (!failure && (size === undefined || done === size)) break;
     if (!failure && done > size!) continue;
     if (what.size === undefined && !tag) {
@@ -168,8 +169,8 @@ async function store(
   } catch (cause) {
     throw new EftError(
       net.code,
-      `${what.name} cannot be written to the cache (${(cause as Error).message}). Make room, or ` +
-        "set EFT_HOME to a folder with room.",
+      `${what.name} cannot be written to the cache (${(cause as Error).message}). Make room` +
+        advice(net, ", or set EFT_HOME to a folder with room.", " in the Model room."),
       { file: partial },
       { cause },
     );
@@ -208,7 +209,7 @@ function strongTag(headers: Headers): string | undefined {
 function cutOff(net: Network, what: Download, reason: string): EftError {
   return new EftError(
     net.code,
-    `${what.name}: the download breaks off again and again (${reason}). What arrived is kept; run ` +
-      "the command again to go on.",
+    `${what.name}: the download breaks off again and again (${reason}). What arrived is kept; ` +
+      advice(net, "run the command again to go on.", "start it again to go on."),
   );
 }

@@ -22,6 +22,10 @@ export interface Repo {
   /** Folder of the cache that the files are downloaded into. */
   folder: string;
   paths: string[];
+  /** Bytes of a file; throws as `file` does. */
+  size(path: string): number;
+  /** Whether a file is in the cache. */
+  has(path: string): Promise<boolean>;
   /** Downloads a file unless it is there, and gives its path in the cache. */
   file(path: string): Promise<string>;
 }
@@ -45,20 +49,24 @@ export async function openRepo(
   const commit = await findCommit(net, kind, name, revision, root, what);
   const entries = await findListing(net, kind, name, commit, root, what);
   const folder = `${root}/snapshots/${commit}`;
+  const find = (path: string): Entry => {
+    const entry = entries.get(path);
+    if (entry) return entry;
+    const near = nearest(path, entries.keys());
+    throw new EftError(
+      net.code,
+      `${what} has no file ${path}.${near ? ` Did you mean ${near}?` : ""}`,
+    );
+  };
   return {
     name,
     commit,
     folder,
     paths: [...entries.keys()],
+    size: (path) => find(path).size,
+    has: async (path) => await net.host.kind(`${folder}/${path}`) === "file",
     async file(path) {
-      const entry = entries.get(path);
-      if (!entry) {
-        const near = nearest(path, entries.keys());
-        throw new EftError(
-          net.code,
-          `${what} has no file ${path}.${near ? ` Did you mean ${near}?` : ""}`,
-        );
-      }
+      const entry = find(path);
       const target = `${folder}/${path}`;
       if (await net.host.kind(target) === "file") return target;
       if (await moveFromOther(net, root, commit, entry, target)) return target;

@@ -33,7 +33,11 @@ export async function request(
     throw new Offline(
       net.code,
       `${options.what} is not in the cache (${net.host.cacheFolder}), and offline mode is on. ` +
-        "Run once without HF_HUB_OFFLINE, or give a local path.",
+        advice(
+          net,
+          "Run once without HF_HUB_OFFLINE, or give a local path.",
+          "Download it in the Model room.",
+        ),
     );
   }
   const headers: Record<string, string> = { ...options.headers };
@@ -41,8 +45,9 @@ export async function request(
   for (let attempt = 1;; attempt++) {
     let response: Response;
     try {
-      response = await fetchInTime(url, headers, options.signal);
+      response = await fetchInTime(url, headers, [options.signal, net.signal]);
     } catch (cause) {
+      if (net.signal?.aborted) throw stopped(net, options.what);
       if (attempt < CONNECTS) {
         await wait(net, attempt);
         continue;
@@ -53,7 +58,11 @@ export async function request(
         `${origin} cannot be reached for ${options.what} (${
           (cause as Error).message
         }). Check the ` +
-          "connection; what is in the cache can be used with HF_HUB_OFFLINE=1.",
+          advice(
+            net,
+            "connection; what is in the cache can be used with HF_HUB_OFFLINE=1.",
+            "connection; what was downloaded before can be used without one.",
+          ),
         {},
         { cause },
       );
@@ -93,12 +102,12 @@ export async function requestJson(
 async function fetchInTime(
   url: string,
   headers: Record<string, string>,
-  outer?: AbortSignal,
+  outer: (AbortSignal | undefined)[],
 ): Promise<Response> {
   const stall = new AbortController();
   const timer = setTimeout(() => stall.abort(new Error("no answer in time")), STALL);
   try {
-    const signal = outer ? AbortSignal.any([outer, stall.signal]) : stall.signal;
+    const signal = AbortSignal.any([stall.signal, ...outer.filter((each) => each !== undefined)]);
     return await fetch(url, { headers, signal });
   } finally {
     clearTimeout(timer);
@@ -122,8 +131,25 @@ export async function wait(
     if (asked > MAX_WAIT) return false;
     if (asked >= 0) delay = asked;
   }
-  await new Promise((resolve) => setTimeout(resolve, Math.min(delay, MAX_WAIT)));
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(done, Math.min(delay, MAX_WAIT));
+    net.signal?.addEventListener("abort", done);
+    function done() {
+      clearTimeout(timer);
+      net.signal?.removeEventListener("abort", done);
+      resolve();
+    }
+  });
   return true;
+}
+
+/** What to do differs between a terminal and a page. */
+export function advice({ host }: Network, terminal: string, page: string): string {
+  return host.name === "browser" ? page : terminal;
+}
+
+export function stopped(net: Network, what: string): EftError {
+  return new EftError(net.code, `The download of ${what} was stopped; what arrived is kept.`);
 }
 
 function refused(net: Network, url: string, response: Response, what: string): EftError {
@@ -133,8 +159,12 @@ function refused(net: Network, url: string, response: Response, what: string): E
   const tokenAdvice = net.token
     ? "The token that was sent does not give access; check it at " +
       `${net.endpoint}/settings/tokens.`
-    : `Make a token at ${net.endpoint}/settings/tokens and set HF_TOKEN to it, or run ` +
-      "`hf auth login`.";
+    : `Make a token at ${net.endpoint}/settings/tokens and ` +
+      advice(
+        net,
+        "set HF_TOKEN to it, or run `hf auth login`.",
+        "enter it in the Model room.",
+      );
   let message: string;
   if (reason === "GatedRepo") {
     const page = /^(.*?)\/(resolve|api)\//.exec(url)?.[1] ?? url;
@@ -153,7 +183,8 @@ function refused(net: Network, url: string, response: Response, what: string): E
     message = `${what} does not exist (${status}).`;
   } else if (status === 429) {
     message = `${what}: the server has had too many requests (429). Try again later` +
-      (net.token ? "." : ", or set HF_TOKEN: known users may ask more often.");
+      (net.token ? "." : advice(net, ", or set HF_TOKEN", ", or enter a token") +
+        ": known users may ask more often.");
   } else {
     message = `${what}: the server answers ${status} ${response.statusText}`.trimEnd() +
       (status >= 500 ? ". Try again later." : ".");

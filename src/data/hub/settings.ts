@@ -18,6 +18,8 @@ export interface HubOptions {
   onProgress?: ((progress: DownloadProgress) => void) | undefined;
   /** Milliseconds before the first retry; it doubles with each. */
   retryDelay?: number | undefined;
+  /** Ends a download; what arrived is kept. */
+  signal?: AbortSignal | undefined;
 }
 
 /** What every request needs to know. */
@@ -29,6 +31,7 @@ export interface Network {
   offline: boolean;
   onProgress: (progress: DownloadProgress) => void;
   retryDelay: number;
+  signal: AbortSignal | undefined;
   /** The code of errors: what is being fetched. */
   code: ErrorCode;
 }
@@ -52,6 +55,7 @@ export async function openNetwork(
       ["HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE"].some(isSet),
     onProgress: options.onProgress ?? (() => {}),
     retryDelay: options.retryDelay ?? 1000,
+    signal: options.signal,
     code,
   };
 }

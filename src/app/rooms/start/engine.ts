@@ -1,34 +1,46 @@
-// Finds the adapter.
+// Finds the adapter, and the runs of earlier visits.
 
 import { EftError } from "../../../errors.ts";
+import { summarise } from "../../../gpu/device.ts";
 import type { Host } from "../../../host/host.ts";
 import type { Handlers } from "../../protocol.ts";
+import { runFolder, type RunRecord } from "../runs/record.ts";
 import type { AdapterReport, StartRequests } from "./requests.ts";
 
 export const handlers: Handlers<StartRequests> = {
   "start.adapter": (_, { host }) => reportAdapter(host),
+  "start.runs": (_, { host }) => readRuns(host),
 };
 
 async function reportAdapter(host: Host): Promise<AdapterReport> {
   const [engine] = await host.engines();
-  const adapter = await engine.gpu.requestAdapter();
+  const adapter = await engine.gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
     throw new EftError(
       "device",
       "this browser offers no GPU to WebGPU. Switch hardware acceleration on and update the driver",
     );
   }
-  const { info, features } = adapter;
-  const parts = [info.vendor, info.architecture, info.description || info.device];
+  const { name, software, features } = summarise(engine.name, adapter);
   const limits: Record<string, number> = {};
   for (const name in adapter.limits) {
     const value = adapter.limits[name as keyof GPUSupportedLimits];
     if (typeof value === "number") limits[name] = value;
   }
-  return {
-    name: parts.filter(Boolean).join(" "),
-    isFallbackAdapter: info.isFallbackAdapter,
-    limits,
-    features: [...features].sort(),
-  };
+  return { name, software, limits, features };
+}
+
+async function readRuns(host: Host): Promise<RunRecord[]> {
+  if (await host.kind("runs") !== "folder") return [];
+  const records: RunRecord[] = [];
+  for (const id of await host.list("runs")) {
+    const file = `${runFolder(id)}/run.json`;
+    if (await host.kind(file) !== "file") continue;
+    try {
+      records.push(JSON.parse(await host.readText(file)));
+    } catch {
+      // A record that was cut off says nothing; the runs room shows what is left of the run.
+    }
+  }
+  return records.sort((a, b) => a.id < b.id ? 1 : -1);
 }
