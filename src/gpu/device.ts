@@ -38,6 +38,7 @@ export class Device {
   peakBytes = 0;
   /** Set when the device is lost or reports an error outside any scope. */
   failure: EftError | undefined;
+  #destroyed = false;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
 
@@ -56,7 +57,7 @@ export class Device {
       adapter: summary.name,
     };
     gpu.lost.then((info) => {
-      if (info.reason === "destroyed") return;
+      if (this.#destroyed) return;
       this.failure ??= new EftError("device", `The GPU device was lost: ${info.message}`);
     });
     gpu.addEventListener("uncapturederror", (event) => {
@@ -153,7 +154,17 @@ export class Device {
     }
   }
 
+  /** Why the device was lost, or undefined when it is there. A failure may be seen before its cause. */
+  async lossReason(): Promise<string | undefined> {
+    const info = await Promise.race([
+      this.gpu.lost,
+      new Promise<undefined>((resolve) => setTimeout(resolve, 200)),
+    ]);
+    return info && (info.message.trim().replace(/\.$/, "") || info.reason);
+  }
+
   destroy(): void {
+    this.#destroyed = true;
     this.gpu.destroy();
   }
 }
