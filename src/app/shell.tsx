@@ -4,6 +4,7 @@ import { signal, useSignalEffect } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Notice } from "./parts/notice.tsx";
+import { runningNow } from "./rooms/train/running.ts";
 import { link, type Room, rooms, route } from "./routes.ts";
 import { type Theme, theme } from "./state.ts";
 import { text } from "./text.ts";
@@ -52,6 +53,7 @@ export function Shell() {
             </a>
           ))}
         </nav>
+        <RunIndicator />
         <ThemeButton />
       </header>
       <main id="content" ref={main} tabIndex={-1}>
@@ -63,6 +65,23 @@ export function Shell() {
       </main>
       <footer class="bottom">{text.shell.private}</footer>
     </>
+  );
+}
+
+/** The run that goes on, wherever in the page the person is. */
+function RunIndicator() {
+  const now = runningNow.value;
+  if (!now) return null;
+  const loss = now.loss?.toFixed(3) ?? text.train.none;
+  return (
+    <a
+      class="indicator"
+      href={link("train")}
+      aria-label={text.train.indicatorLabel(now.step, now.steps, loss)}
+    >
+      <span class="dot" aria-hidden="true" />
+      {text.train.indicator(now.step, now.steps)} <strong>{loss}</strong>
+    </a>
   );
 }
 
