@@ -74,13 +74,11 @@ function RunIndicator() {
   if (!now) return null;
   const loss = now.loss?.toFixed(3) ?? text.train.none;
   return (
-    <a
-      class="indicator"
-      href={link("train")}
-      aria-label={text.train.indicatorLabel(now.step, now.steps, loss)}
-    >
+    <a class="indicator" href={link("train")}>
       <span class="dot" aria-hidden="true" />
-      {text.train.indicator(now.step, now.steps)} <strong>{loss}</strong>
+      <span class="visually-hidden">{text.train.indicatorStep}</span>
+      {text.train.indicator(now.step, now.steps)}
+      <span class="visually-hidden">{text.train.indicatorLoss}</span> <strong>{loss}</strong>
     </a>
   );
 }

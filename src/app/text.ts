@@ -168,8 +168,8 @@ export const text = {
     toRuns: "Compare with other runs",
     download: (name: string) => `Download ${name}`,
     indicator: (step: number, steps: number) => `${step}/${steps}`,
-    indicatorLabel: (step: number, steps: number, loss: string) =>
-      `A run goes on: step ${step} of ${steps}, loss ${loss}`,
+    indicatorStep: "A run goes on, step",
+    indicatorLoss: "loss",
   },
   chat: { title: "Chat" },
   runs: { title: "Runs" },

@@ -143,6 +143,7 @@ export class Device {
       compute: { module, entryPoint: "main" },
     });
     const scope = this.gpu.popErrorScope();
+    scope.catch(() => {}); // when both fail, `made` is the one that is waited for
     try {
       const pipeline = await made;
       const error = await scope;

@@ -141,7 +141,8 @@ export class Trainer {
     memory.write(session.scalars, this.scalars.next(learningRate, (group) => this.#trains(group)));
     this.#update.run();
     this.#unread++;
-    this.#inFlight.push(this.device.gpu.queue.onSubmittedWorkDone());
+    // A lost device rejects it; `Device.check` says so in better words.
+    this.#inFlight.push(this.device.gpu.queue.onSubmittedWorkDone().catch(() => {}));
     if (this.#inFlight.length > stepsInFlight) await this.#inFlight.shift();
   }
 

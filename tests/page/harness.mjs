@@ -69,6 +69,15 @@ export async function serveSources() {
 
 /** Starts Chromium; ending it is the caller's. */
 export async function launchBrowser() {
+  return await chromium.launch(launchOptions());
+}
+
+/** Starts Chromium with a folder in which it keeps what pages store, and opens it again later. */
+export async function launchProfile(folder) {
+  return await chromium.launchPersistentContext(folder, launchOptions());
+}
+
+function launchOptions() {
   const executablePath = findChromium();
   if (!executablePath) {
     throw new Error(
@@ -77,7 +86,25 @@ export async function launchBrowser() {
   }
   const isRoot = process.getuid?.() === 0; // Chromium's sandbox does not work for root
   const args = isRoot ? [...browserArguments, "--no-sandbox"] : browserArguments;
-  return await chromium.launch({ executablePath, headless: true, args });
+  return { executablePath, headless: true, args };
+}
+
+/** Makes `text` the page's configuration, as an earlier visit would have, and loads the page again. */
+export async function useConfig(page, name, text) {
+  await page.waitForFunction(() => globalThis.eft); // the page has made its database
+  await page.evaluate(({ name, text }) =>
+    new Promise((resolve, reject) => {
+      const request = indexedDB.open("keyval-store");
+      request.onerror = () => reject(request.error);
+      request.onsuccess = () => {
+        const change = request.result.transaction("keyval", "readwrite");
+        change.objectStore("keyval").put(text, "config.text");
+        change.objectStore("keyval").put(name, "config.name");
+        change.oncomplete = resolve;
+      };
+    }), { name, text });
+  await page.reload();
+  await page.waitForFunction(() => globalThis.eft);
 }
 
 /** A growing list of what the console calls an error, uncaught exceptions, and answers >= 400. */

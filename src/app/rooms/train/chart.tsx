@@ -36,15 +36,16 @@ export function Chart({ label, x, series, log, height, cursor, onPick }: ChartPr
   pick.current = onPick;
 
   useEffect(() => {
-    const made = new uPlot(options(), data(), box.current!);
+    const element = box.current!;
+    const made = new uPlot(options(), data(), element);
     plot.current = made;
     const resized = new ResizeObserver(() => {
-      const { clientWidth } = box.current!;
+      const { clientWidth } = element;
       if (clientWidth !== made.width && clientWidth > 0) {
         made.setSize({ width: clientWidth, height });
       }
     });
-    resized.observe(box.current!);
+    resized.observe(element);
     const endColors = onNewColors(() => made.redraw(false));
     // The cursor of the other charts, or of the slider, is drawn here too.
     const endCursor = cursor.subscribe((row) => {
