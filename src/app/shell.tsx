@@ -4,7 +4,7 @@ import { signal, useSignalEffect } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Notice } from "./parts/notice.tsx";
-import { runningNow } from "./rooms/train/running.ts";
+import { cutOff, lookForCutOff, runningNow } from "./rooms/train/running.ts";
 import { link, type Room, rooms, route } from "./routes.ts";
 import { type Theme, theme } from "./state.ts";
 import { text } from "./text.ts";
@@ -68,9 +68,13 @@ export function Shell() {
   );
 }
 
-/** The run that goes on, wherever in the page the person is. */
+/** The run that goes on, wherever in the page the person is; or one that was cut off. */
 function RunIndicator() {
   const now = runningNow.value;
+  useEffect(() => void lookForCutOff(), []);
+  if (!now && cutOff.value) {
+    return <a class="indicator" href={link("train", cutOff.value.id)}>{text.train.cutOffShort}</a>;
+  }
   if (!now) return null;
   const loss = now.loss?.toFixed(3) ?? text.train.none;
   return (

@@ -185,6 +185,20 @@ Deno.test("a write that fails is made good by the next", async () => {
   assert.equal((await readRun(host, "r"))!.events.length, 3);
 });
 
+Deno.test("a run that is discarded does not come back", async () => {
+  const host = new FakeHost();
+  const recorder = new Recorder(host, newRecord("r"), "");
+  recorder.hear(startEvent());
+  await recorder.flush();
+  recorder.hear(stepEvent(1, 1)); // waits to be written
+  const writing = recorder.flush();
+  recorder.hear(stepEvent(2, 1));
+  await recorder.discard();
+  await writing;
+  await new Promise((done) => setTimeout(done, 600));
+  assert.deepEqual([...host.files.keys()], []);
+});
+
 Deno.test("runs are named by time and configuration", async () => {
   const host = new FakeHost();
   const now = new Date(2026, 10, 23, 22, 5, 3);

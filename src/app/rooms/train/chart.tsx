@@ -47,6 +47,10 @@ export function Chart({ label, x, series, log, height, cursor, onPick }: ChartPr
     });
     resized.observe(element);
     const endColors = onNewColors(() => made.redraw(false));
+    made.over.addEventListener("click", () => {
+      const { idx } = made.cursor;
+      if (typeof idx === "number") pick.current(idx);
+    });
     // The cursor of the other charts, or of the slider, is drawn here too.
     const endCursor = cursor.subscribe((row) => {
       if (row === made.cursor.idx || row === undefined) return;
@@ -109,14 +113,6 @@ export function Chart({ label, x, series, log, height, cursor, onPick }: ChartPr
         drag: { x: false, y: false },
         y: false,
         points: { size: 7, fill: (self, i) => (self.series[i].stroke as () => string)() },
-        bind: {
-          click: (self, _, handler) => (event) => {
-            handler(event);
-            const { idx } = self.cursor;
-            if (typeof idx === "number") pick.current(idx);
-            return null;
-          },
-        },
       },
       hooks: {
         setCursor: [({ cursor: { idx, left } }) => {

@@ -160,7 +160,7 @@ async function recorded(
     const error = named(cause);
     const isStopped = self.discarded || (signal.aborted && record.step === 0);
     // What came to nothing is not kept: a mistake before the start, or a stop before the first step.
-    if (isStopped || record.steps === 0) await host.remove(runFolder(record.id));
+    if (isStopped || record.steps === 0) await recorder.discard();
     else await recorder.close("failed", error instanceof Error ? error.message : String(error));
     throw error;
   } finally {
@@ -200,10 +200,9 @@ async function discard(host: Host, id: string): Promise<void> {
   if (current?.id === id) {
     current.discarded = true;
     current.control.discard();
-    await current.over;
-  }
+    await current.over; // it removes what it has written
+  } else await host.remove(runFolder(id));
   if (known?.id === id) known = undefined;
-  await host.remove(runFolder(id));
 }
 
 async function dataOf(host: Host, id: string): Promise<RunData> {

@@ -68,6 +68,14 @@ export class Recorder {
     await this.flush();
   }
 
+  /** Removes what was written, and writes no more. */
+  async discard(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#begun = false;
+    await this.#writing;
+    await this.#host.remove(runFolder(this.record.id));
+  }
+
   #hasNote(text: string): boolean {
     return this.events.some((each) => each.event === "note" && each.text === text);
   }
@@ -98,17 +106,26 @@ export class Recorder {
   }
 }
 
-/** A run's record and events; undefined where there is none. */
+/** A run's record and events; undefined where there is no record that can be read. */
 export async function readRun(
   host: Host,
   id: string,
 ): Promise<{ record: RunRecord; events: RunEvent[] } | undefined> {
   const folder = runFolder(id);
-  if (await host.kind(`${folder}/run.json`) !== "file") return undefined;
-  const record: RunRecord = JSON.parse(await host.readText(`${folder}/run.json`));
-  const text = await host.readText(`${folder}/events.jsonl`);
-  const events = text.split("\n").filter(Boolean).map((line) => JSON.parse(line) as RunEvent);
-  return { record, events };
+  const read = async (name: string) =>
+    await host.kind(`${folder}/${name}`) === "file" ? await host.readText(`${folder}/${name}`) : "";
+  const [record] = parsed<RunRecord>(await read("run.json"));
+  const events = (await read("events.jsonl")).split("\n").flatMap((line) => parsed<RunEvent>(line));
+  return record && { record, events };
+}
+
+/** What is no JSON, such as a line that was cut off, is left out. */
+function parsed<T>(text: string): T[] {
+  try {
+    return [JSON.parse(text)];
+  } catch {
+    return [];
+  }
 }
 
 /** The name of a new run: when it was started, and the configuration's name. */

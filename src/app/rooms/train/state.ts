@@ -19,7 +19,7 @@ import { text } from "../../text.ts";
 import { runLock, type RunRecord } from "../runs/record.ts";
 import { addEvent, type Curves, newCurves } from "./curves.ts";
 import type { RunReport } from "./requests.ts";
-import { runningNow } from "./running.ts";
+import { cutOff, runningNow } from "./running.ts";
 import { askBeforeLeaving, forgetStepTimes, keepAwake, noteStepTime } from "./watch.ts";
 
 export type Phase =
@@ -79,6 +79,7 @@ type Follow = { onReport: (event: RunEvent | RunReport) => void; signal: AbortSi
 async function follow(ask: (options: Follow) => Promise<EndEvent>): Promise<void> {
   if (running.value) return;
   phase.value = "preparing";
+  cutOff.value = undefined;
   failure.value = notice.value = "";
   preparing.value = undefined;
   forgetStepTimes();
@@ -120,6 +121,7 @@ export async function discard(id: string): Promise<void> {
   try {
     await engine().ask("train.discard", { id });
     clear();
+    cutOff.value = undefined;
     notice.value = text.train.discarded;
   } catch (error) {
     failure.value = messageOf(error);
@@ -219,17 +221,20 @@ function take(event: RunEvent): void {
 
 let waiting = false;
 
-/** Shows the numbers in the next frame; steps may come faster than frames. */
+/** Shows the numbers in a frame to come: steps may be faster, and many points take long to draw. */
 function touch(): void {
   if (waiting) return;
   waiting = true;
-  requestAnimationFrame(() => {
-    waiting = false;
-    version.value++;
-    const { value: of } = record;
-    if (!running.value || !of) return;
-    runningNow.value = { step: last?.step ?? of.step, steps: of.steps, loss: last?.loss };
-  });
+  const rest = Math.min(1000, curves.step.length / 50);
+  setTimeout(() => requestAnimationFrame(draw), rest);
+}
+
+function draw(): void {
+  waiting = false;
+  version.value++;
+  const { value: of } = record;
+  if (!running.value || !of) return;
+  runningNow.value = { step: last?.step ?? of.step, steps: of.steps, loss: last?.loss };
 }
 
 /** Checkpoints come and go (save_total_limit), so the folder is asked. */
