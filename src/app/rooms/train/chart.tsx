@@ -92,7 +92,12 @@ export function Chart({ label, x, series, log, height, cursor, onPick }: ChartPr
         y: { distr: log ? 3 : 1 },
       },
       axes: [
-        { ...axis, size: 28, grid: { show: false } },
+        {
+          ...axis,
+          size: 28,
+          grid: { show: false },
+          values: (_, splits) => splits.map((at) => Number.isInteger(at) ? shortNumber(at) : ""),
+        },
         {
           ...axis,
           size: 64,
