@@ -6,6 +6,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { keptOffline } from "./offline.ts";
 import { Notice } from "./parts/notice.tsx";
 import { UpdateBar } from "./parts/update_bar.tsx";
+import { cutOff, lookForCutOff, runningNow } from "./rooms/train/running.ts";
 import { link, type Room, rooms, route } from "./routes.ts";
 import { type Theme, theme } from "./state.ts";
 import { text } from "./text.ts";
@@ -54,6 +55,7 @@ export function Shell() {
             </a>
           ))}
         </nav>
+        <RunIndicator />
         <ThemeButton />
       </header>
       <main id="content" ref={main} tabIndex={-1}>
@@ -68,6 +70,25 @@ export function Shell() {
         {text.shell.private} {keptOffline.value && <span id="offline">{text.shell.offline}</span>}
       </footer>
     </>
+  );
+}
+
+/** The run that goes on, wherever in the page the person is; or one that was cut off. */
+function RunIndicator() {
+  const now = runningNow.value;
+  useEffect(() => void lookForCutOff(), []);
+  if (!now && cutOff.value) {
+    return <a class="indicator" href={link("train", cutOff.value.id)}>{text.train.cutOffShort}</a>;
+  }
+  if (!now) return null;
+  const loss = now.loss?.toFixed(3) ?? text.train.none;
+  return (
+    <a class="indicator" href={link("train")}>
+      <span class="dot" aria-hidden="true" />
+      <span class="visually-hidden">{text.train.indicatorStep}</span>
+      {text.train.indicator(now.step, now.steps)}
+      <span class="visually-hidden">{text.train.indicatorLoss}</span> <strong>{loss}</strong>
+    </a>
   );
 }
 

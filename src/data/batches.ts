@@ -225,3 +225,22 @@ export function* windows(
   }
   if (group.batches.length > 0) yield group;
 }
+
+/** What made optimizer step `step` (from 1) of a run, and the pass over the data that it lay in. */
+export function windowOfStep(
+  batches: Batches,
+  gradientAccumulationSteps: number,
+  step: number,
+): { pass: number; window: AccumulationWindow } {
+  let pass = 0;
+  let index = step - 1;
+  for (;; pass++) {
+    const steps = batches.steps(gradientAccumulationSteps, pass);
+    if (index < steps) break;
+    index -= steps;
+  }
+  const rest = batches.epoch(pass, index * gradientAccumulationSteps);
+  const window = windows(rest, gradientAccumulationSteps).next().value;
+  assert(window, `step ${step} has no batch`);
+  return { pass, window };
+}

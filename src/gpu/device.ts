@@ -41,6 +41,7 @@ export class Device {
   peakBytes = 0;
   /** Set when the device is lost or reports an error outside any scope. */
   failure: EftError | undefined;
+  #destroyed = false;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
 
@@ -49,7 +50,7 @@ export class Device {
     this.summary = summary;
     this.limits = limitsOf(summary, gpu.limits);
     gpu.lost.then((info) => {
-      if (info.reason === "destroyed") return;
+      if (this.#destroyed) return;
       this.failure ??= new EftError("device", `The GPU device was lost: ${info.message}`);
     });
     gpu.addEventListener("uncapturederror", (event) => {
@@ -135,6 +136,7 @@ export class Device {
       compute: { module, entryPoint: "main" },
     });
     const scope = this.gpu.popErrorScope();
+    scope.catch(() => {}); // when both fail, `made` is the one that is waited for
     try {
       const pipeline = await made;
       const error = await scope;
@@ -146,7 +148,17 @@ export class Device {
     }
   }
 
+  /** Why the device was lost, or undefined when it is there. A failure may be seen before its cause. */
+  async lossReason(): Promise<string | undefined> {
+    const info = await Promise.race([
+      this.gpu.lost,
+      new Promise<undefined>((resolve) => setTimeout(resolve, 200)),
+    ]);
+    return info && (info.message.trim().replace(/\.$/, "") || info.reason);
+  }
+
   destroy(): void {
+    this.#destroyed = true;
     this.gpu.destroy();
   }
 }

@@ -1,6 +1,7 @@
 // What a run reports while it goes on. `--json` prints these objects one to a line; the page gets the
 // same ones from its worker.
 
+/** Everything is ready for the first step. It comes again when a lost device was replaced. */
 export interface StartEvent {
   event: "start";
   adapter: string;
@@ -77,6 +78,15 @@ export interface SampleEvent {
   expected: string;
 }
 
+/** The run waits before its next step. */
+export interface PauseEvent {
+  event: "pause";
+  step: number;
+  /** Of the last step alone. */
+  loss?: number;
+  grad_norm?: number;
+}
+
 export interface EndEvent {
   event: "end";
   steps: number;
@@ -105,5 +115,6 @@ export type RunEvent =
   | EvalEvent
   | CheckpointEvent
   | SampleEvent
+  | PauseEvent
   | EndEvent;
 export type Report = (event: RunEvent) => void;

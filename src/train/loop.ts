@@ -4,6 +4,7 @@
 import { type AccumulationWindow, windows } from "../data/batches.ts";
 import { EftError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
+import type { RunControl } from "./control.ts";
 import { STATISTICS_ROWS } from "../graph/step_scalars.ts";
 import type { Report, StepEvent } from "./events.ts";
 import { noteEvaluation, outOfPatience, perplexity, type Progress } from "./progress.ts";
@@ -11,7 +12,7 @@ import { generateSamples } from "./samples.ts";
 import { runSchedule } from "./rates.ts";
 import type { Session } from "./session.ts";
 import type { Timing } from "./timing.ts";
-import type { Trainer } from "./trainer.ts";
+import type { StepResult, Trainer } from "./trainer.ts";
 import { LossWatchdog } from "./watchdog.ts";
 
 export interface LoopOptions {
@@ -27,12 +28,15 @@ export interface LoopOptions {
   /** Hears of texts that the model has written. */
   onSamples: (lines: string[]) => void;
   signal?: AbortSignal | undefined;
+  control?: RunControl | undefined;
 }
 
 /** Trains to the end, to an interrupt, or until patience runs out; returns which of them it was. */
 export async function trainingLoop(
-  { session, trainer, device, timing, progress, report, save, onSamples, signal }: LoopOptions,
+  options: LoopOptions,
 ): Promise<"end" | "interrupt" | "early stopping" | "watchdog"> {
+  const { session, trainer, device, timing, progress, report, save, onSamples } = options;
+  const { signal, control } = options;
   const { config, totalSteps, trainBatches } = session;
   const accumulation = config.gradient_accumulation_steps;
   const { factor, plateau } = runSchedule(config, totalSteps);
@@ -44,6 +48,7 @@ export async function trainingLoop(
   let barks = false;
   /** The windows whose results are still on the device. */
   const recent: AccumulationWindow[] = [];
+  let latest: StepResult | undefined;
   let mark = performance.now();
   let savedAt = progress.step;
 
@@ -66,6 +71,7 @@ export async function trainingLoop(
       );
     }
     recent.length = 0;
+    latest = results.at(-1) ?? latest;
     const now = performance.now();
     progress.pending.results.push(...results);
     progress.pending.seconds += (now - mark) / 1000;
@@ -143,6 +149,19 @@ export async function trainingLoop(
     for (const event of events) report(event);
     onSamples(events.map(({ event: _, ...sample }) => JSON.stringify(sample)));
   };
+  const stopped = new Promise<void>((resolve) =>
+    signal?.addEventListener("abort", () => resolve(), { once: true })
+  );
+  /** Waits while the run is paused; that time is no part of training. */
+  const pause = async () => {
+    const open = control?.gate();
+    if (!open) return;
+    await drain();
+    const { loss, gradientNorm: grad_norm } = latest ?? {};
+    report({ event: "pause", step: progress.step, loss, grad_norm });
+    await Promise.race([open, stopped]);
+    mark = performance.now();
+  };
   const keep = async (whole: boolean) => {
     await drain();
     progress.optimizer = trainer.scalars.save();
@@ -161,6 +180,7 @@ export async function trainingLoop(
     const stepsInPass = trainBatches.steps(accumulation, progress.pass);
     const rest = trainBatches.epoch(progress.pass, progress.stepInPass * accumulation);
     for (const window of windows(rest, accumulation)) {
+      if (!signal?.aborted) await pause();
       if (signal?.aborted) {
         outcome = "interrupt";
         break run;

@@ -1,17 +1,25 @@
 // A whole training run, from the text of a configuration to the files it leaves. The terminal and the
 // page call this one function and show what it reports.
 
-import { type Override, parseConfig, resolvedYaml } from "../config/config.ts";
+import { type Config, type Override, parseConfig, resolvedYaml } from "../config/config.ts";
 import { EftError } from "../errors.ts";
 import { modelCard } from "../export/model_card.ts";
 import { writeModelFiles } from "../export/result.ts";
 import type { KernelRecord, Limits } from "../graph/limits.ts";
-import { type Device, openDevice } from "../gpu/device.ts";
+import type { Device } from "../gpu/device.ts";
 import type { EngineName, Host } from "../host/host.ts";
-import { type Checkpoint, restoreCheckpoint, restoreModel, writeCheckpoint } from "./checkpoint.ts";
+import {
+  type Checkpoint,
+  readCheckpoint,
+  restoreCheckpoint,
+  restoreModel,
+  writeCheckpoint,
+} from "./checkpoint.ts";
+import type { RunControl } from "./control.ts";
 import type { EndEvent, Report } from "./events.ts";
 import { trainingLoop } from "./loop.ts";
 import { newProgress, type Progress } from "./progress.ts";
+import { onDevices } from "./recovery.ts";
 import { checkResume, findCheckpoint, fingerprint } from "./resume.ts";
 import { countParameters, prepareSession } from "./session.ts";
 import { trainerState } from "./state.ts";
@@ -33,35 +41,83 @@ export interface RunOptions {
   onEvent?: Report;
   /** Ends the run after the current step, with a checkpoint; what was learned is kept. */
   signal?: AbortSignal;
+  /** Pauses the run between two steps. */
+  control?: RunControl;
   /** Called with the trainer before the first and after the last step, while it holds the model. */
   before?: (trainer: Trainer) => Promise<void>;
   after?: (trainer: Trainer) => Promise<void>;
+}
+
+/** What attempts at a run share; there are several when devices are lost. */
+interface Run {
+  host: Host;
+  options: RunOptions;
+  config: Config;
+  report: Report;
+  output: OutputFolder;
+  /** Whether the output folder was told what it is to hold. */
+  begun: boolean;
+  /** When it was asked for, as `performance.now()` counts. */
+  started: number;
+  kernels: KernelRecord | undefined;
+  /** What the next attempt goes on from. */
+  from: { step: number; path: string } | undefined;
 }
 
 /** Trains and writes the result. Throws an EftError for anything a person can mend. */
 export async function runTraining(host: Host, options: RunOptions): Promise<EndEvent> {
   const started = performance.now();
   const report: Report = options.onEvent ?? (() => {});
-  const overrides = options.overrides ?? [];
-  const { config, notes } = parseConfig(options.configText, options.configFile, overrides);
+  const { config, notes } = parseConfig(
+    options.configText,
+    options.configFile,
+    options.overrides ?? [],
+  );
   const note = (text: string) => report({ event: "note", text });
   notes.forEach(note);
   const output = await OutputFolder.claim(host, config.output_dir, note);
-  let device: Device | undefined;
-  let trainer: Trainer | undefined;
   try {
     const checkpoint = await findCheckpoint(host, config, note);
-    device = await openDevice(host, options.engine);
-    const kernels = options.kernels ?? checkpoint?.kernels;
-    if (kernels) {
-      Object.assign(device.limits, recorded(kernels, device));
-    }
-    if (device.summary.software) {
-      note(
-        `SOFTWARE ADAPTER: ${device.summary.name} computes on the CPU. ` +
-          "Training works but is many times slower than on a GPU.",
-      );
-    }
+    const run: Run = {
+      host,
+      options,
+      config,
+      report,
+      output,
+      begun: false,
+      started,
+      kernels: options.kernels ?? checkpoint?.kernels,
+      from: checkpoint && { step: checkpoint.progress.step, path: checkpoint.path },
+    };
+    return await onDevices(host, options.engine, {
+      attempt: (device, again) => attempt(run, device, again),
+      kept: () => run.from?.step ?? 0,
+      note,
+    });
+  } catch (error) {
+    await output.abandon();
+    throw error;
+  } finally {
+    await output.release();
+  }
+}
+
+/** Trains on one device to the end; `again` when an earlier one was lost on the way. */
+async function attempt(run: Run, device: Device, again: boolean): Promise<EndEvent> {
+  const { host, options, config, report, output } = run;
+  const overrides = options.overrides ?? [];
+  // What was said once holds for every attempt.
+  const note = (text: string) => again || report({ event: "note", text });
+  const checkpoint = run.from && await readCheckpoint(host, run.from.path);
+  if (run.kernels) Object.assign(device.limits, recorded(run.kernels, device));
+  if (device.summary.software) {
+    note(
+      `SOFTWARE ADAPTER: ${device.summary.name} computes on the CPU. ` +
+        "Training works but is many times slower than on a GPU.",
+    );
+  }
+  let trainer: Trainer | undefined;
+  try {
     const session = await prepareSession(host, config, device.limits, ({ file, done, total }) => {
       report({ event: "progress", what: `download ${file}`, done, total: total ?? done });
     });
@@ -82,10 +138,10 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
       dropped: Object.values(data.report.dropped).reduce((sum, count) => sum + count, 0),
       ...(checkpoint ? { resumed_from_step: checkpoint.progress.step } : {}),
     });
-    if (!kernels && (options.tune ?? !device.summary.software)) {
+    if (!run.kernels && (options.tune ?? !device.summary.software)) {
       await tuneSession(session, device);
     }
-    const record: KernelRecord = {
+    run.kernels = {
       adapter: device.summary.name,
       software: device.limits.software,
       maxBinding: device.limits.maxBinding,
@@ -94,7 +150,8 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
     };
     const text = resolvedYaml(options.configText, overrides, options.configFile);
     const inPlace = checkpoint?.parent === output.path;
-    await output.begin(text, inPlace ? checkpoint?.progress.step : undefined);
+    if (!run.begun) await output.begin(text, inPlace ? checkpoint?.progress.step : undefined);
+    run.begun = true;
     trainer = await Trainer.create(session, device, (what, done, total) => {
       report({ event: "progress", what, done, total });
     });
@@ -102,14 +159,12 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
     await options.before?.(trainer);
     device.peakBytes = device.allocatedBytes; // the peak of training, not of what came before it
 
-    const run = new Keeping(
-      host,
-      output,
+    const keeping = new Keeping(
+      run,
       trainer,
-      report,
       {
         "eft_config.yml": text,
-        "kernels.json": JSON.stringify(record, null, 2) + "\n",
+        "kernels.json": JSON.stringify(run.kernels, null, 2) + "\n",
       },
       dataPrint,
       checkpoint,
@@ -118,23 +173,24 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
       session,
       trainer,
       device,
-      timing: run.timing,
-      progress: run.progress,
+      timing: keeping.timing,
+      progress: keeping.progress,
       report,
-      save: (options) => run.save(options),
-      onSamples: (lines) => run.samples.push(...lines),
+      save: (options) => keeping.save(options),
+      onSamples: (lines) => keeping.samples.push(...lines),
       signal: options.signal,
+      control: options.control,
     });
-    const { progress } = run;
+    const { progress } = keeping;
     if (progress.step === 0) {
       throw new EftError("train", "Interrupted before the first step; nothing was written.");
     }
-    const bestStep = outcome === "interrupt" ? undefined : await run.loadBest();
+    const bestStep = outcome === "interrupt" ? undefined : await keeping.loadBest();
     const trainLoss = progress.lossSum / progress.step;
     const tokensPerSecond = progress.seconds > 0 ? progress.tokens / progress.seconds : 0;
     const peakBytes = device.peakBytes;
-    const wallSeconds = (performance.now() - started) / 1000;
-    await run.finish(outcome !== "interrupt", {
+    const wallSeconds = (performance.now() - run.started) / 1000;
+    await keeping.finish(outcome !== "interrupt", {
       train_loss: trainLoss,
       train_runtime: wallSeconds,
       tokens_per_second: tokensPerSecond,
@@ -151,20 +207,15 @@ export async function runTraining(host: Host, options: RunOptions): Promise<EndE
       adapter: device.summary.name,
       engine: device.summary.engine,
       output_dir: config.output_dir,
-      wall_seconds: (performance.now() - started) / 1000,
+      wall_seconds: (performance.now() - run.started) / 1000,
       ...(outcome === "end" ? {} : { ended_by: outcome }),
-      ...(outcome === "interrupt" ? { checkpoint: run.newest } : {}),
+      ...(outcome === "interrupt" ? { checkpoint: keeping.newest } : {}),
       ...(bestStep === undefined ? {} : { best_step: bestStep }),
     };
     report(end);
     return end;
-  } catch (error) {
-    await output.abandon();
-    throw error;
   } finally {
     trainer?.destroy();
-    device?.destroy();
-    await output.release();
   }
 }
 
@@ -190,10 +241,8 @@ class Keeping {
   newest: string | undefined;
 
   constructor(
-    readonly host: Host,
-    readonly output: OutputFolder,
+    readonly run: Run,
     readonly trainer: Trainer,
-    readonly report: Report,
     /** Files that every checkpoint and the result have. */
     readonly texts: Record<string, string>,
     readonly dataPrint: string,
@@ -208,8 +257,8 @@ class Keeping {
   }
 
   async save({ whole }: { whole: boolean }): Promise<void> {
-    const { host, output, trainer, progress } = this;
-    const { config } = trainer.session;
+    const { trainer, progress } = this;
+    const { host, output, config, report } = this.run;
     const { step } = progress;
     const bestCheckpoint = progress.best?.step === step
       ? `${output.path}/checkpoint-${step}`
@@ -227,25 +276,27 @@ class Keeping {
         texts: { ...this.#texts(), "trainer_state.json": state },
         onlyModel: config.save_only_model && !whole,
       }));
+    if (whole || !config.save_only_model) this.run.from = { step, path: this.newest };
     await output.trim(config.save_total_limit, progress.best?.step);
-    this.report({ event: "checkpoint", step, path: this.newest });
+    report({ event: "checkpoint", step, path: this.newest });
   }
 
   /** Puts the best model in the place of the last; returns its step when they differ. */
   async loadBest(): Promise<number | undefined> {
     const { trainer, progress } = this;
-    if (!trainer.session.config.load_best_model_at_end || !progress.best) return undefined;
+    const { host, config, report } = this.run;
+    if (!config.load_best_model_at_end || !progress.best) return undefined;
     const path = await this.#best();
     if (progress.best.step === progress.step) return undefined;
     if (path === undefined) {
       const text = `The best model, of step ${progress.best.step}, has no checkpoint any more; ` +
         "the result is the last one.";
-      this.report({ event: "note", text });
+      report({ event: "note", text });
       return undefined;
     }
-    await restoreModel(this.host, path, trainer);
+    await restoreModel(host, path, trainer);
     const text = `The result is the best model, of step ${progress.best.step} (${path}).`;
-    this.report({ event: "note", text });
+    report({ event: "note", text });
     return progress.best.step;
   }
 
@@ -255,7 +306,7 @@ class Keeping {
     totals: Record<string, number>,
     last: () => Promise<void> | undefined,
   ): Promise<void> {
-    const { host, output, trainer, progress } = this;
+    const { trainer, progress, run: { host, output } } = this;
     trainer.hold("use");
     await writeModelFiles(host, output.folder, trainer);
     for (const [name, text] of Object.entries(this.#texts())) await output.write(name, text);
@@ -267,7 +318,7 @@ class Keeping {
 
   async #best(): Promise<string | undefined> {
     const { best } = this.progress;
-    return (await this.output.checkpoints()).find(({ step }) => step === best?.step)?.path;
+    return (await this.run.output.checkpoints()).find(({ step }) => step === best?.step)?.path;
   }
 
   #texts(): Record<string, string> {

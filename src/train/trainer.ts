@@ -156,7 +156,8 @@ export class Trainer {
       const [{ skipped }] = await this.#read(slot, 1);
       if (skipped) this.scalars.takeBack();
     }
-    this.#inFlight.push(this.device.gpu.queue.onSubmittedWorkDone());
+    // A lost device rejects it; `Device.check` says so in better words.
+    this.#inFlight.push(this.device.gpu.queue.onSubmittedWorkDone().catch(() => {}));
     if (this.#inFlight.length > stepsInFlight) await this.#inFlight.shift();
   }
 

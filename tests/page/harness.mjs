@@ -104,6 +104,29 @@ export async function launchBrowser(wanted = browserArguments, profile) {
     : await chromium.launch(options);
 }
 
+/** Starts Chromium with a folder in which it keeps what pages store, and opens it again later. */
+export function launchProfile(folder) {
+  return launchBrowser(browserArguments, folder);
+}
+
+/** Makes `text` the page's configuration, as an earlier visit would have, and loads the page again. */
+export async function useConfig(page, name, text) {
+  await page.waitForFunction(() => globalThis.eft); // the page has made its database
+  await page.evaluate(({ name, text }) =>
+    new Promise((resolve, reject) => {
+      const request = indexedDB.open("keyval-store");
+      request.onerror = () => reject(request.error);
+      request.onsuccess = () => {
+        const change = request.result.transaction("keyval", "readwrite");
+        change.objectStore("keyval").put(text, "config.text");
+        change.objectStore("keyval").put(name, "config.name");
+        change.oncomplete = resolve;
+      };
+    }), { name, text });
+  await page.reload();
+  await page.waitForFunction(() => globalThis.eft);
+}
+
 /** A growing list of what the console calls an error, uncaught exceptions, and answers >= 400. */
 export function watchForProblems(page) {
   const problems = [];
