@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 import { addEvent, newCurves, smooth, toCsv } from "../../src/app/rooms/train/curves.ts";
 import { historyAt } from "../../src/app/rooms/train/history.ts";
-import { newRunId, readRun, Recorder } from "../../src/app/rooms/train/recorder.ts";
+import { readRun } from "../../src/app/rooms/runs/read.ts";
+import { newRunId, Recorder } from "../../src/app/rooms/train/recorder.ts";
 import { slowdown } from "../../src/app/rooms/train/slowdown.ts";
-import { curveSvg, shortNumber } from "../../src/app/rooms/train/svg.ts";
+import { shortNumber } from "../../src/app/parts/format.ts";
+import { curveSvg } from "../../src/app/rooms/train/svg.ts";
 import type { RunRecord } from "../../src/app/rooms/runs/record.ts";
 import type { RunEvent, StartEvent, StepEvent } from "../../src/train/events.ts";
 import { FakeHost } from "../fake_host.ts";

@@ -3,15 +3,15 @@
 import { parse, stringify } from "yaml";
 import { EftError } from "../../../errors.ts";
 import type { BrowserHost } from "../../../host/browser.ts";
-import type { RunEvent } from "../../../train/events.ts";
 import type { Handlers } from "../../protocol.ts";
 import { differences } from "./differences.ts";
-import { runFolder, runLock, type RunRecord } from "./record.ts";
+import { isHeld, readRecords, readRun } from "./read.ts";
+import { runFolder } from "./record.ts";
 import type { ListedRun, RunsRequests } from "./requests.ts";
 
 export const handlers: Handlers<RunsRequests> = {
   "runs.list": (_, { host }) => listRuns(host),
-  "runs.events": ({ id }, { host }) => readEvents(host, id),
+  "runs.events": async ({ id }, { host }) => (await readRun(host, id))?.events ?? [],
   "runs.differences": async ({ ids }, { host }) => {
     const texts = await Promise.all(ids.map((id) => readConfig(host, id)));
     return differences(texts.map((text) => parse(text)))
@@ -22,49 +22,16 @@ export const handlers: Handlers<RunsRequests> = {
 };
 
 async function listRuns(host: BrowserHost): Promise<ListedRun[]> {
-  if (await host.kind("runs") !== "folder") return [];
-  const held = await heldLocks();
-  const runs: ListedRun[] = [];
-  for (const id of await host.list("runs")) {
-    const record = await readRecord(host, id);
-    if (!record) continue;
-    const folder = runFolder(id);
-    runs.push({
+  const records = await readRecords(host);
+  return await Promise.all(records.map(async (record): Promise<ListedRun> => {
+    const folder = runFolder(record.id);
+    return {
       ...record,
-      interrupted: record.state === "running" && !held.has(runLock(id)),
+      interrupted: record.state === "running" && !await isHeld(record.id),
       onSite: !await host.isWritten(folder),
       bytes: await bytesBelow(host, folder),
-    });
-  }
-  return runs.sort((a, b) => (b.started ?? "").localeCompare(a.started ?? ""));
-}
-
-/** A folder without a readable record is not a run, or one that was never begun. */
-async function readRecord(host: BrowserHost, id: string): Promise<RunRecord | undefined> {
-  try {
-    return JSON.parse(await host.readText(`${runFolder(id)}/run.json`));
-  } catch {
-    return undefined;
-  }
-}
-
-/** The names of the Web Locks that are held, here or in another tab. */
-async function heldLocks(): Promise<Set<string | undefined>> {
-  const { held = [] } = await navigator.locks.query();
-  return new Set(held.map(({ name }) => name));
-}
-
-async function readEvents(host: BrowserHost, id: string): Promise<RunEvent[]> {
-  const path = `${runFolder(id)}/events.jsonl`;
-  if (await host.kind(path) !== "file") return [];
-  const lines = (await host.readText(path)).split("\n");
-  return lines.flatMap((line) => {
-    try {
-      return [JSON.parse(line) as RunEvent];
-    } catch {
-      return []; // the last line of a run that was cut off
-    }
-  });
+    };
+  }));
 }
 
 function readConfig(host: BrowserHost, id: string): Promise<string> {
@@ -72,7 +39,7 @@ function readConfig(host: BrowserHost, id: string): Promise<string> {
 }
 
 async function deleteRun(host: BrowserHost, id: string): Promise<void> {
-  if ((await heldLocks()).has(runLock(id))) {
+  if (await isHeld(id)) {
     throw new EftError("output", `The run ${id} is going on. Stop it before deleting it.`);
   }
   await host.remove(runFolder(id));

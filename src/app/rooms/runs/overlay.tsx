@@ -1,71 +1,70 @@
 // The curves of several runs in one drawing, step by step.
 
-import { useEffect, useRef } from "preact/hooks";
-import uPlot, { type AlignedData, type Series } from "uplot";
-import "uplot/dist/uPlot.min.css";
+import { signal } from "@preact/signals";
 import type { RunEvent } from "../../../train/events.ts";
+import { Chart } from "../../parts/chart.tsx";
+import { addEvent, type Curves, type Measure, newCurves } from "../train/curves.ts";
 
-export interface Curve {
+export interface RunCurve {
+  id: string;
   name: string;
-  /** Ascending steps with the value at each. */
-  points: [step: number, value: number][];
+  curves: Curves;
 }
 
-/** The values of a run that can be compared. */
-export type Measure = "loss" | "eval_loss" | "learning_rate" | "grad_norm" | "tokens_per_second";
-
-export function pointsOf(events: readonly RunEvent[], measure: Measure): Curve["points"] {
-  return events.flatMap((event): Curve["points"] => {
-    if (event.event !== "step" && event.event !== "eval") return [];
-    const value = (event as unknown as Record<Measure, number | undefined>)[measure];
-    return value === undefined ? [] : [[event.step, value]];
-  });
+export function curvesOf(events: readonly RunEvent[]): Curves {
+  const curves = newCurves();
+  for (const event of events) addEvent(curves, event);
+  return curves;
 }
 
+const colors = 6;
 // Told apart by their dashes too, not by colour alone.
 const dashes = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
-const hues = [18, 210, 145, 280, 45, 330, 180, 100];
 
-export function Overlay({ curves, log, label }: { curves: Curve[]; log: boolean; label: string }) {
-  const box = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const element = box.current!;
-    const style = getComputedStyle(element);
-    const series = curves.map(({ name }, i): Series => ({
-      label: name,
-      stroke: `hsl(${hues[i % hues.length]} 65% 50%)`,
-      dash: dashes[i % dashes.length],
-      width: 2,
-      spanGaps: true,
-    }));
-    const axis = { stroke: style.color, grid: { stroke: style.borderColor } };
-    const plot = new uPlot(
-      {
-        width: element.clientWidth,
-        height: 300,
-        series: [{ label: "step" }, ...series],
-        scales: { x: { time: false }, y: { distr: log ? 3 : 1 } },
-        axes: [axis, { ...axis, size: 60 }],
-      },
-      joined(curves),
-      element,
-    );
-    const observer = new ResizeObserver(() =>
-      plot.setSize({ width: element.clientWidth, height: 300 })
-    );
-    observer.observe(element);
-    return () => {
-      observer.disconnect();
-      plot.destroy();
-    };
-  }, [curves, log]);
-  return <div class="overlay" ref={box} role="img" aria-label={label} />;
+interface OverlayProps {
+  runs: readonly RunCurve[];
+  measure: Measure;
+  log: boolean;
+  label: string;
 }
 
-function joined(curves: Curve[]): AlignedData {
-  if (curves.length === 0) return [[]];
-  return uPlot.join(curves.map(({ points }) => [
-    points.map(([step]) => step),
-    points.map(([, value]) => value),
-  ]));
+export function Overlay({ runs, measure, log, label }: OverlayProps) {
+  const x = [...new Set(runs.flatMap(({ curves }) => curves.step))].sort((a, b) => a - b);
+  const series = runs.map(({ id, curves }, i) => {
+    const values = new Map(curves.step.map((step, row) => [step, curves[measure][row]]));
+    return {
+      label: id,
+      values: x.map((step) => values.get(step) ?? null),
+      color: colorOf(i),
+      dash: dashes[i % dashes.length],
+      width: 2,
+      points: measure === "eval_loss",
+    };
+  });
+  return (
+    <figure class="overlay">
+      <figcaption class="row">
+        {runs.map(({ id, name }, i) => (
+          <span key={id} class="key">
+            <svg viewBox="0 0 32 6" width="32" height="6" aria-hidden="true">
+              <path
+                d="M0 3h32"
+                class={`run-${i % colors}`}
+                stroke-width="3"
+                stroke-dasharray={dashes[i % dashes.length].join(" ")}
+              />
+            </svg>
+            {name}
+          </span>
+        ))}
+      </figcaption>
+      <Chart label={label} x={x} series={series} log={log} height={300} cursor={cursor} />
+    </figure>
+  );
+}
+
+const cursor = signal<number | undefined>();
+
+function colorOf(run: number): string {
+  return `--run-${run % colors}`;
 }

@@ -5,9 +5,10 @@ import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { bytes, count } from "../../parts/format.ts";
 import { Notice } from "../../parts/notice.tsx";
-import { go, route } from "../../routes.ts";
+import { go, link, route } from "../../routes.ts";
 import { text } from "../../text.ts";
-import { type Measure, Overlay, pointsOf } from "./overlay.tsx";
+import type { Measure } from "../train/curves.ts";
+import { curvesOf, Overlay } from "./overlay.tsx";
 import type { ListedRun } from "./requests.ts";
 import {
   configDifferences,
@@ -112,6 +113,9 @@ function Actions({ run }: { run: ListedRun }) {
   const take = async () => await takeConfig(run) && go("config");
   return (
     <span class="row">
+      <a class="button" href={link("train", run.id)} aria-label={words.openOf(run.name)}>
+        {words.open}
+      </a>
       <button type="button" onClick={take} aria-label={words.takeConfigOf(run.name)}>
         {words.takeConfig}
       </button>
@@ -134,11 +138,14 @@ function Curves() {
   const chosen = selectedRuns.value;
   const read = events.value;
   const measured = measure.value;
-  const curves = useMemo(
-    () => chosen.map(({ id, name }) => ({ name, points: pointsOf(read.get(id) ?? [], measured) })),
-    [chosen, read, measured],
+  const drawn = useMemo(
+    () => chosen.map(({ id, name }) => ({ id, name, curves: curvesOf(read.get(id) ?? []) })),
+    [chosen, read],
   );
-  const isEmpty = curves.every(({ points }) => points.length === 0);
+  const last = drawn.map(({ name, curves }) => ({
+    name,
+    value: curves[measured].findLast((value) => value !== null),
+  }));
   return (
     <section aria-labelledby="curves">
       <h2 id="curves">{words.curves}</h2>
@@ -163,16 +170,19 @@ function Curves() {
           {words.log}
         </label>
       </p>
-      {isEmpty ? <p class="quiet">{words.noCurve}</p> : (
-        <Overlay
-          curves={curves}
-          log={log.value}
-          label={words.curvesLabel(
-            words.measures[measured],
-            curves.map(({ name, points }) => `${name}: ${points.at(-1)?.[1].toFixed(4) ?? ""}`),
-          )}
-        />
-      )}
+      {last.every(({ value }) => value === undefined)
+        ? <p class="quiet">{words.noCurve}</p>
+        : (
+          <Overlay
+            runs={drawn}
+            measure={measured}
+            log={log.value}
+            label={words.curvesLabel(
+              words.measures[measured],
+              last.map(({ name, value }) => `${name}: ${value?.toFixed(4) ?? words.missing}`),
+            )}
+          />
+        )}
     </section>
   );
 }

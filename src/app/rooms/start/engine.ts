@@ -4,12 +4,12 @@ import { EftError } from "../../../errors.ts";
 import { summarise } from "../../../gpu/device.ts";
 import type { Host } from "../../../host/host.ts";
 import type { Handlers } from "../../protocol.ts";
-import { runFolder, type RunRecord } from "../runs/record.ts";
+import { readRecords } from "../runs/read.ts";
 import type { AdapterReport, StartRequests } from "./requests.ts";
 
 export const handlers: Handlers<StartRequests> = {
   "start.adapter": (_, { host }) => reportAdapter(host),
-  "start.runs": (_, { host }) => readRuns(host),
+  "start.runs": (_, { host }) => readRecords(host),
 };
 
 async function reportAdapter(host: Host): Promise<AdapterReport> {
@@ -28,19 +28,4 @@ async function reportAdapter(host: Host): Promise<AdapterReport> {
     if (typeof value === "number") limits[name] = value;
   }
   return { name, software, limits, features };
-}
-
-async function readRuns(host: Host): Promise<RunRecord[]> {
-  if (await host.kind("runs") !== "folder") return [];
-  const records: RunRecord[] = [];
-  for (const id of await host.list("runs")) {
-    const file = `${runFolder(id)}/run.json`;
-    if (await host.kind(file) !== "file") continue;
-    try {
-      records.push(JSON.parse(await host.readText(file)));
-    } catch {
-      // A record that was cut off says nothing; the runs room shows what is left of the run.
-    }
-  }
-  return records.sort((a, b) => a.id < b.id ? 1 : -1);
 }

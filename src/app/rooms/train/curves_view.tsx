@@ -3,11 +3,12 @@
 import { computed, signal } from "@preact/signals";
 import { text } from "../../text.ts";
 import { showBatch } from "./batch.tsx";
-import { Chart, type Series } from "./chart.tsx";
+import { Chart, type Series } from "../../parts/chart.tsx";
 import { type Curves, hasValues, type Measure, smooth, toCsv } from "./curves.ts";
 import { saveFile } from "./save.ts";
 import { curves, record, version } from "./state.ts";
-import { curveSvg, shortNumber } from "./svg.ts";
+import { shortNumber } from "../../parts/format.ts";
+import { curveSvg } from "./svg.ts";
 
 const smoothing = signal(0.6);
 const log = signal(false);

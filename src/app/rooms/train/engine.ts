@@ -13,7 +13,8 @@ import type { Context, Handlers } from "../../protocol.ts";
 import { text } from "../../text.ts";
 import { runFolder, runLock, type RunRecord } from "../runs/record.ts";
 import { historyAt } from "./history.ts";
-import { newRunId, readRun, Recorder } from "./recorder.ts";
+import { readRun } from "../runs/read.ts";
+import { newRunId, Recorder } from "./recorder.ts";
 import type { RunReport, TrainRequests } from "./requests.ts";
 import { readRunData, type RunData, stepBatch } from "./step_batch.ts";
 

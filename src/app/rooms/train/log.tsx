@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { text } from "../../text.ts";
 import { hasValues, type Measure } from "./curves.ts";
 import { checkpoints, curves, notes, version } from "./state.ts";
-import { shortNumber } from "./svg.ts";
+import { shortNumber } from "../../parts/format.ts";
 
 const words = text.train;
 

@@ -106,28 +106,6 @@ export class Recorder {
   }
 }
 
-/** A run's record and events; undefined where there is no record that can be read. */
-export async function readRun(
-  host: Host,
-  id: string,
-): Promise<{ record: RunRecord; events: RunEvent[] } | undefined> {
-  const folder = runFolder(id);
-  const read = async (name: string) =>
-    await host.kind(`${folder}/${name}`) === "file" ? await host.readText(`${folder}/${name}`) : "";
-  const [record] = parsed<RunRecord>(await read("run.json"));
-  const events = (await read("events.jsonl")).split("\n").flatMap((line) => parsed<RunEvent>(line));
-  return record && { record, events };
-}
-
-/** What is no JSON, such as a line that was cut off, is left out. */
-function parsed<T>(text: string): T[] {
-  try {
-    return [JSON.parse(text)];
-  } catch {
-    return [];
-  }
-}
-
 /** The name of a new run: when it was started, and the configuration's name. */
 export async function newRunId(host: Host, configName: string, now: Date): Promise<string> {
   const two = (value: number) => String(value).padStart(2, "0");

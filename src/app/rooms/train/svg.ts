@@ -1,5 +1,7 @@
 // Draws a curve as an SVG file of its own, from the data and not from the pixels on the screen.
 
+import { shortNumber } from "../../parts/format.ts";
+
 export interface Line {
   label: string;
   values: readonly (number | null)[];
@@ -94,15 +96,6 @@ function ticks(low: number, high: number, log: boolean): number[] {
 function range(first: number, last: number, step: number): number[] {
   const count = Math.floor((last - first) / step + 1e-9) + 1;
   return Array.from({ length: Math.max(0, count) }, (_, i) => first + i * step);
-}
-
-/** At most four digits: 0.00012 -> "1.2e-4", 1234567 -> "1.235e+6". */
-export function shortNumber(value: number): string {
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) {
-    return value.toExponential(3).replace(/\.?0+e/, "e");
-  }
-  return String(Number(value.toPrecision(size >= 1000 ? 7 : 4)));
 }
 
 function escaped(text: string): string {

@@ -1,12 +1,11 @@
-// One curve chart. All charts of the room have the same rows, so one cursor, an index of a row, is
-// enough for all of them.
+// A curve chart. Charts with the same rows share one cursor, which is the index of a row.
 
 import type { Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { color, onNewColors } from "./colors.ts";
-import { shortNumber } from "./svg.ts";
+import { shortNumber } from "./format.ts";
 
 export interface Series {
   label: string;
@@ -14,6 +13,8 @@ export interface Series {
   /** A variable of the style sheet: "--accent". */
   color: string;
   width: number;
+  /** Lengths of dashes and gaps; whole by default. */
+  dash?: number[];
   /** Draw the points too, for values that come rarely. */
   points?: boolean;
 }
@@ -26,7 +27,8 @@ export interface ChartProps {
   log: boolean;
   height: number;
   cursor: Signal<number | undefined>;
-  onPick: (row: number) => void;
+  /** A click on a row. */
+  onPick?: (row: number) => void;
 }
 
 export function Chart({ label, x, series, log, height, cursor, onPick }: ChartProps) {
@@ -49,7 +51,7 @@ export function Chart({ label, x, series, log, height, cursor, onPick }: ChartPr
     const endColors = onNewColors(() => made.redraw(false));
     made.over.addEventListener("click", () => {
       const { idx } = made.cursor;
-      if (typeof idx === "number") pick.current(idx);
+      if (typeof idx === "number") pick.current?.(idx);
     });
     // The cursor of the other charts, or of the slider, is drawn here too.
     const endCursor = cursor.subscribe((row) => {
@@ -106,8 +108,9 @@ export function Chart({ label, x, series, log, height, cursor, onPick }: ChartPr
       ],
       series: [
         {},
-        ...series.map(({ label, color: variable, width, points }) => ({
+        ...series.map(({ label, color: variable, width, dash, points }) => ({
           label,
+          ...(dash ? { dash } : {}),
           stroke: () => color(variable),
           width,
           spanGaps: true,

@@ -1,7 +1,7 @@
 // The page's colours for a canvas, which does not know CSS variables.
 
 import { effect } from "@preact/signals";
-import { theme } from "../../state.ts";
+import { theme } from "../state.ts";
 
 const known = new Map<string, string>();
 const listeners = new Set<() => void>();

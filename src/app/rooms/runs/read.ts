@@ -1,0 +1,48 @@
+// Reads what runs have left (record.ts), also runs that were cut off in the middle of a line.
+
+import type { Host } from "../../../host/host.ts";
+import type { RunEvent } from "../../../train/events.ts";
+import { runFolder, runLock, type RunRecord } from "./record.ts";
+
+/** The records of all runs, the newest first. */
+export async function readRecords(host: Host): Promise<RunRecord[]> {
+  if (await host.kind("runs") !== "folder") return [];
+  const ids = await host.list("runs");
+  const found = await Promise.all(ids.map((id) => readRecord(host, id)));
+  // The site's runs (`eft ui`) do not say when they began; they are what the page was opened for.
+  const began = ({ started = "~" }: RunRecord) => started;
+  return found.flat().sort((a, b) => began(a) < began(b) ? 1 : -1);
+}
+
+/** A run's record and events; undefined where there is no record that can be read. */
+export async function readRun(
+  host: Host,
+  id: string,
+): Promise<{ record: RunRecord; events: RunEvent[] } | undefined> {
+  const [record] = await readRecord(host, id);
+  const lines = (await readText(host, `${runFolder(id)}/events.jsonl`)).split("\n");
+  return record && { record, events: lines.flatMap((line) => parsed<RunEvent>(line)) };
+}
+
+/** Whether somebody trains a run: this page or another tab. */
+export async function isHeld(id: string): Promise<boolean> {
+  const { held = [] } = await navigator.locks.query();
+  return held.some(({ name }) => name === runLock(id));
+}
+
+async function readRecord(host: Host, id: string): Promise<RunRecord[]> {
+  return parsed(await readText(host, `${runFolder(id)}/run.json`));
+}
+
+async function readText(host: Host, path: string): Promise<string> {
+  return await host.kind(path) === "file" ? await host.readText(path) : "";
+}
+
+/** What is no JSON, such as a line that was cut off, is left out. */
+function parsed<T>(text: string): T[] {
+  try {
+    return [JSON.parse(text)];
+  } catch {
+    return [];
+  }
+}
