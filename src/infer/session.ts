@@ -19,6 +19,8 @@ export interface InferenceSession {
   memory: Memory;
   model: Model;
   loaded: LoadedModel;
+  /** Whether it holds a result, an adapter or a trained model; otherwise it is the base alone. */
+  tuned: boolean;
   tokenizer: Tokenizer;
   /** Tokens that end an answer. */
   stopTokens: Set<number>;
@@ -33,6 +35,8 @@ export interface InferenceOptions {
   /** `base_model` was named for this, so it is not looked for in output_dir. */
   onlyBase?: boolean;
   onProgress?: HubOptions["onProgress"];
+  /** Hears of bytes of the weights that are on the device, and of all of them. */
+  onWeights?: (done: number, total: number) => void;
 }
 
 /**
@@ -43,7 +47,7 @@ export async function openInference(
   host: Host,
   config: Config,
   device: Device,
-  { adapterFolder, onlyBase, onProgress }: InferenceOptions = {},
+  { adapterFolder, onlyBase, onProgress, onWeights }: InferenceOptions = {},
 ): Promise<InferenceSession> {
   const wantsAdapter = adapterFolder !== undefined ||
     (config.adapter !== undefined && !reloraSettings(config));
@@ -66,7 +70,7 @@ export async function openInference(
   const adapter = wantsAdapter
     ? await openAdapter(host, adapterFolder ?? config.output_dir, loaded.model, loaded.files)
     : undefined;
-  await loadWeights(memory, loaded.model, loaded.files!);
+  await loadWeights(memory, loaded.model, loaded.files!, onWeights);
   await adapter?.load(memory);
   loaded.files!.close();
   loaded.lora = adapter?.lora;
@@ -78,6 +82,7 @@ export async function openInference(
     memory,
     model: loaded.model,
     loaded,
+    tuned: wantsAdapter || trainedModel,
     tokenizer,
     stopTokens,
     generation,
