@@ -124,7 +124,10 @@ export class Chat {
       for (const side of group) voices.push(await this.#voice(side, prompts[side]!, options));
       const speaking = new Set(voices);
       while (speaking.size > 0 && !options.signal?.aborted) {
-        for (const voice of speaking) if (!await voice.speak()) speaking.delete(voice);
+        for (const voice of speaking) {
+          if (options.signal?.aborted) break;
+          if (!await voice.speak()) speaking.delete(voice);
+        }
       }
       answers.push(...voices.map((voice) => voice.end(speaking.has(voice))));
     }
