@@ -19,6 +19,8 @@ interface Store {
 export interface BrowserHost extends Host {
   /** Offers files under a path each, until the page is closed; they hide files of the same path. */
   mount(files: Iterable<[path: string, content: Blob]>): void;
+  /** A file as the page can offer it for download; its bytes are read only when they are needed. */
+  blob(path: string): Promise<Blob>;
 }
 
 /**
@@ -58,6 +60,7 @@ export async function browserHost(base: string): Promise<BrowserHost> {
   return {
     name: "browser",
     cacheFolder: "cache",
+    blob,
     env: () => undefined,
     kind,
 

@@ -119,7 +119,10 @@ export class Chat {
     const groups = this.takesTurns ? asked.map((side) => [side]) : [asked];
     const answers: Answer[] = [];
     for (const group of groups) {
-      if (options.signal?.aborted) break;
+      if (options.signal?.aborted) {
+        answers.push(...group.map((side) => unsaid(side, prompts[side]!.length)));
+        continue;
+      }
       const voices: Voice[] = [];
       for (const side of group) voices.push(await this.#voice(side, prompts[side]!, options));
       const speaking = new Set(voices);
@@ -170,6 +173,12 @@ export class Chat {
     this.#sessions.clear();
     this.#generators.clear();
   }
+}
+
+/** The answer of a side whose turn did not come. */
+function unsaid(side: Side, promptTokens: number): Answer {
+  const figures = { tokens: 0, firstSeconds: 0, tokensPerSecond: 0 };
+  return { side, text: "", promptTokens, ...figures, endedBy: "abort" };
 }
 
 type VoiceOptions = AskOptions & { promptTokens: number; context: number };

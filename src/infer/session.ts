@@ -5,8 +5,10 @@ import { reloraSettings } from "../adapter/relora.ts";
 import type { Config } from "../config/config.ts";
 import type { Message } from "../data/chat.ts";
 import { formatContext, formatOf } from "../data/dataset.ts";
+import { formatNames } from "../data/formats/index.ts";
 import type { HubOptions } from "../data/hub/settings.ts";
 import { configuredTokenizer, type Tokenizer } from "../data/tokenizer.ts";
+import { EftError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import { Memory } from "../gpu/program.ts";
 import type { Host } from "../host/host.ts";
@@ -127,4 +129,24 @@ export async function openPrompts(
         ? reader.prompt(messages)
         : tokenizer.encode(messages.at(-1)?.content ?? "", { bos: true }),
   };
+}
+
+/** The formats that can put a question to this model. */
+export async function askableFormats(
+  host: Host,
+  config: Config,
+  tokenizer: Tokenizer,
+): Promise<string[]> {
+  const names: string[] = [];
+  for (const type of formatNames) {
+    const dataset = { ...config.datasets[0], type };
+    try {
+      const context = await formatContext(host, config, tokenizer, dataset);
+      if (formatOf(dataset).open(context).prompt) names.push(type);
+    } catch (error) {
+      // A format that needs what this tokenizer or configuration lacks is not offered.
+      if (!(error instanceof EftError)) throw error;
+    }
+  }
+  return names;
 }

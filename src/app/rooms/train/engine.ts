@@ -5,9 +5,23 @@ import { runTraining } from "../../../train/run.ts";
 import type { Handlers } from "../../protocol.ts";
 import type { TrainRequests } from "./requests.ts";
 
+let running: string | undefined;
+
+/** The run that goes on, which has the GPU for itself. */
+export function currentRun(): string | undefined {
+  return running;
+}
+
 export const handlers: Handlers<TrainRequests> = {
-  "train.start": ({ configText, configName, overrides }, { host, report, signal }) =>
-    runTraining(host, { configText, configFile: configName, overrides, onEvent: report, signal }),
+  "train.start": async ({ configText, configName, overrides }, { host, report, signal }) => {
+    running = configName;
+    try {
+      const options = { configText, configFile: configName, overrides, onEvent: report, signal };
+      return await runTraining(host, options);
+    } finally {
+      running = undefined;
+    }
+  },
   "train.list": ({ path }, { host }) => listFiles(host, path),
   "train.file": ({ path }, { host }) => readWhole(host, path),
 };
