@@ -3,25 +3,28 @@
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { text } from "../../text.ts";
-import { answering, ask, busy, newConversation, stop, turns } from "./state.ts";
+import { answering, ask, newConversation, stop, turns } from "./state.ts";
 
 const words = text.chat;
 
 export function Composer({ disabled }: { disabled: boolean }) {
   const draft = useSignal("");
   const field = useRef<HTMLTextAreaElement>(null);
-  const send = () => {
-    if (disabled || busy.value || draft.value.trim() === "") return;
-    void ask(draft.value);
+  const isReady = !disabled && !answering.value && draft.value.trim() !== "";
+  const send = async () => {
+    if (!isReady) return;
+    const question = draft.value;
     draft.value = "";
     field.current?.focus();
+    const isAnswered = await ask(question);
+    if (!isAnswered && draft.value === "") draft.value = question; // nobody should type it again
   };
   return (
     <form
       class="chat-composer card"
       onSubmit={(event) => {
         event.preventDefault();
-        send();
+        void send();
       }}
     >
       <label class="field" for="question">{words.question}</label>
@@ -36,7 +39,7 @@ export function Composer({ disabled }: { disabled: boolean }) {
           // While a word is being composed, Enter belongs to the input method.
           if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
           event.preventDefault();
-          send();
+          void send();
         }}
       />
       <div class="row">
@@ -47,7 +50,7 @@ export function Composer({ disabled }: { disabled: boolean }) {
               type="submit"
               id="send"
               class="primary"
-              disabled={disabled || busy.value || draft.value.trim() === ""}
+              disabled={!isReady}
             >
               {words.send}
             </button>

@@ -24,55 +24,70 @@ export function Settings() {
   return (
     <details class="card chat-settings" open={open}>
       <summary>{words.title}</summary>
-      <NumberField name="temperature" value={temperature} min={0} max={5} step={0.1} />
-      <p class="quiet" id="greedy">{isGreedy ? words.greedy : words.drawn}</p>
-      <NumberField name="topK" value={topK} min={0} max={100000} step={1} disabled={isGreedy} />
-      <NumberField name="topP" value={topP} min={0.01} max={1} step={0.01} disabled={isGreedy} />
-      <NumberField
-        name="seed"
-        value={seed}
-        min={0}
-        max={2 ** 32 - 1}
-        step={1}
-        disabled={isGreedy}
-      />
-      <NumberField name="maxNewTokens" value={maxNewTokens} min={1} max={100000} step={1} />
-      <label class="field">
-        {words.format}
-        <select
-          id="chat-format"
-          value={format.value}
-          disabled={!opened.value}
-          onChange={({ currentTarget: { value } }) => {
-            format.value = value;
-            conversational.value = value === "" ? opened.value?.conversational : undefined;
-          }}
-        >
-          <option value="">{words.asTrained(opened.value?.format)}</option>
-          {opened.value?.formats.map((name) => <option key={name} value={name}>{name}</option>)}
-        </select>
-        <span class="hint">{words.formatHint}</span>
-      </label>
-      {context !== undefined && <p class="quiet">{words.context(context)}</p>}
+      <div class="chat-fields">
+        <NumberField
+          name="temperature"
+          value={temperature}
+          max={5}
+          step={0.1}
+          hint={isGreedy ? words.greedy : words.drawn}
+        />
+        <div class="chat-numbers">
+          <NumberField name="topK" value={topK} max={100000} disabled={isGreedy} />
+          <NumberField
+            name="topP"
+            value={topP}
+            min={0.01}
+            max={1}
+            step={0.01}
+            disabled={isGreedy}
+          />
+          <NumberField name="seed" value={seed} max={2 ** 32 - 1} disabled={isGreedy} />
+        </div>
+        <NumberField
+          name="maxNewTokens"
+          value={maxNewTokens}
+          min={1}
+          max={100000}
+          hint={context === undefined ? undefined : words.context(context)}
+        />
+        <label class="field">
+          {words.format}
+          <select
+            id="chat-format"
+            value={format.value}
+            disabled={!opened.value}
+            onChange={({ currentTarget: { value } }) => {
+              format.value = value;
+              conversational.value = value === "" ? opened.value?.conversational : undefined;
+            }}
+          >
+            <option value="">{words.asTrained(opened.value?.format)}</option>
+            {opened.value?.formats.map((name) => <option key={name} value={name}>{name}</option>)}
+          </select>
+        </label>
+      </div>
     </details>
   );
 }
 
 interface NumberFieldProps {
-  name: keyof typeof words.numbers;
+  name: "temperature" | "topK" | "topP" | "seed" | "maxNewTokens";
   value: Signal<number>;
-  min: number;
+  min?: number;
   max: number;
-  step: number;
+  step?: number;
   disabled?: boolean;
+  hint?: string | undefined;
 }
 
 /** A number that is taken over only when it lies in its bounds. */
-function NumberField({ name, value, min, max, step, disabled }: NumberFieldProps) {
-  const [label, hint] = words.numbers[name];
+function NumberField(
+  { name, value, min = 0, max, step = 1, disabled = false, hint }: NumberFieldProps,
+) {
   return (
     <label class="field">
-      {label}
+      {words[name]}
       <input
         id={`chat-${name}`}
         type="number"
@@ -81,14 +96,14 @@ function NumberField({ name, value, min, max, step, disabled }: NumberFieldProps
         step={step}
         disabled={disabled}
         value={value.value}
-        aria-describedby={`chat-${name}-hint`}
+        aria-describedby={hint === undefined ? undefined : `chat-${name}-hint`}
         onChange={({ currentTarget }) => {
           const wanted = currentTarget.valueAsNumber;
           if (currentTarget.checkValidity() && !Number.isNaN(wanted)) value.value = wanted;
           else currentTarget.value = String(value.value);
         }}
       />
-      <span class="hint" id={`chat-${name}-hint`}>{hint}</span>
+      {hint !== undefined && <span class="hint" id={`chat-${name}-hint`}>{hint}</span>}
     </label>
   );
 }

@@ -56,9 +56,16 @@ export const chosenRun = computed(() => {
 });
 
 let stopping = new AbortController();
+let entering = Promise.resolve();
+/** The newest loading, which a question waits for. */
+let coming: Promise<boolean> | undefined;
 
 /** Finds the results; `rest` of the address may name a run. The newest run answers at first. */
-export async function enter(rest: string): Promise<void> {
+export function enter(rest: string): Promise<void> {
+  return entering = look(rest);
+}
+
+async function look(rest: string): Promise<void> {
   try {
     results.value = await engine().ask("chat.results", {});
   } catch (error) {
@@ -119,13 +126,19 @@ function adapterOf(files: DroppedFile[]): DroppedAdapter | undefined {
 }
 
 /** Brings the chosen model to the device; false when it did not get there. */
-export async function load(): Promise<boolean> {
+function load(): Promise<boolean> {
+  return coming = open();
+}
+
+async function open(): Promise<boolean> {
   failure.value = "";
   stopping = new AbortController();
   const { signal } = stopping;
   loading.value = { what: text.chat.opening, done: 0, total: 1 };
   try {
-    const onReport = (report: LoadReport) => void (loading.value = report);
+    const onReport = (report: LoadReport) => {
+      if (!signal.aborted) loading.value = report;
+    };
     const answer = await engine().ask("chat.open", modelNow(), { onReport, signal });
     if (signal.aborted) return false;
     batch(() => {
@@ -153,20 +166,21 @@ function modelNow(): ChatModel {
   };
 }
 
-/** Asks a question, after loading the model where it is not there yet. */
-export async function ask(question: string): Promise<void> {
-  if (question.trim() === "" || busy.value) return;
-  if (!opened.value && !await load()) return;
+/** Asks a question, after loading the model where it is not there yet; false when that failed. */
+export async function ask(question: string): Promise<boolean> {
+  answering.value = true;
+  await entering;
+  if (!opened.value && !await (loading.value ? coming : load())) {
+    answering.value = false;
+    return false;
+  }
   const { sides } = opened.value!;
   failure.value = "";
   stopping = new AbortController();
   const { signal: stopSignal } = stopping;
   const earlier = turns.value;
   const turn: Turn = { question, sides, said: signal({}) };
-  batch(() => {
-    answering.value = true;
-    turns.value = [...earlier, turn];
-  });
+  turns.value = [...earlier, turn];
   const told = frames(turn);
   try {
     const messages = Object.fromEntries(
@@ -185,11 +199,13 @@ export async function ask(question: string): Promise<void> {
       spoken.value = answers.map(({ side, text: said }) => `${text.chat.sides[side]}: ${said}`)
         .join("\n");
     });
+    return true;
   } catch (error) {
     told.end([]);
     failure.value = messageOf(error);
     if (error instanceof WorkerError && error.code === "device") opened.value = undefined;
     turns.value = turns.value.filter((each) => each !== turn);
+    return false;
   } finally {
     answering.value = false;
   }

@@ -70,7 +70,11 @@ export function Result({ id }: { id: string }) {
                   {words.zip(bytes(sizeOf(result.files)))}
                 </button>
               </Card>
-              <Card title={words.merged} hint={words.mergedHint(result.base)}>
+              <Card
+                title={words.merged}
+                hint={words.mergedHint(result.base) +
+                  (saving.canWriteFolders ? "" : ` ${words.mergeHere}`)}
+              >
                 <button
                   type="button"
                   disabled={isBusy}
@@ -78,7 +82,6 @@ export function Result({ id }: { id: string }) {
                 >
                   {words.merge}
                 </button>
-                <p class="quiet">{saving.canWriteFolders ? words.mergeToDisk : words.mergeHere}</p>
               </Card>
             </>
           )
