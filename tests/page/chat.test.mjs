@@ -149,6 +149,7 @@ test("leaving frees the model; coming back loads it with the next question", asy
   const before = await ask(question);
   assert.match(await page.innerText(".chat-turns"), /does not see earlier ones/);
   await page.click("nav >> text=Start");
+  await page.waitForSelector(".chat", { state: "detached" });
   const gone = await page.evaluate(() =>
     globalThis.eft.ask("chat.ask", {
       messages: { base: [{ role: "user", content: "x" }] },
