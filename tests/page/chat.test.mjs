@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { env } from "node:process";
 import { after, before, test } from "node:test";
 import { root } from "../../scripts/setup.mjs";
 import { denoOnSwiftshader } from "../parity/swiftshader.mjs";
@@ -20,7 +21,11 @@ before(async () => {
   site = await openPage("#/start");
   page = site.page;
   await page.setViewportSize({ width: 1280, height: 900 });
-  await trainInPage(page, lora, { save_steps: 4 });
+  // Pictures show a model that has learned something.
+  const more = env.EFT_SCREENSHOTS === "1"
+    ? { max_steps: 60, learning_rate: 5e-3, save_steps: 60 }
+    : {};
+  await trainInPage(page, lora, { save_steps: 4, ...more });
   await page.click("nav >> text=Chat");
   await page.waitForSelector("#question");
 });
@@ -126,7 +131,11 @@ test("Shift+Enter begins a line, Escape stops both after a token", async () => {
 
 test("a checkpoint of the run can answer, and an address names the run", async () => {
   const places = await page.locator("#chat-model option").allTextContents();
-  assert.deepEqual(places.slice(0, 3), ["Result", "Checkpoint at step 8", "Checkpoint at step 4"]);
+  assert.deepEqual(places.slice(0, 3), [
+    "lora: result",
+    "lora: checkpoint 8",
+    "lora: checkpoint 4",
+  ]);
   await page.selectOption("#chat-model", `runs/${lora}/output/checkpoint-4`);
   await page.waitForSelector("#chat-source");
   assert.match(await page.innerText("#chat-source"), /checkpoint-4/);

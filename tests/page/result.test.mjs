@@ -215,7 +215,8 @@ test("a base that cannot be merged is refused as the terminal refuses it", async
       (await readFile(join(root, "tests/golden/quant/base-gptq", name))).toString("base64"),
     ]),
   );
-  const config = "base_model: models/gptq\nadapter: lora\nlora_target_linear: true\ngptq: true\n" +
+  const config =
+    "base_model: models/gptq\nadapter: lora\nlora_r: 8\nlora_alpha: 16\nlora_target_linear: true\ngptq: true\n" +
     "learning_rate: 1e-3\nsequence_len: 64\nmicro_batch_size: 1\nmax_steps: 1\noutput_dir: o\n" +
     "datasets:\n  - path: public/data/town.jsonl\n    type: alpaca\n";
   await page.evaluate(async ({ id, base, config, adapter }) => {

@@ -1,7 +1,7 @@
 // The questions and their answers: base and tuned in two columns, with the tokens in which they
 // differ marked by a line below and a tint.
 
-import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import type { Answer, Piece, Side } from "../../../infer/chat.ts";
 import { text } from "../../text.ts";
 import { differences } from "./differences.ts";
@@ -23,8 +23,12 @@ export function Conversation() {
 
 function TurnView({ turn: { question, sides, said } }: { turn: Turn }) {
   const marks = marksOf(said.value);
+  const item = useRef<HTMLLIElement>(null);
+  const isOver = sides.every((side) => said.value[side]?.answer);
+  // The newest answers are in sight when they begin and when they are whole.
+  useEffect(() => item.current?.scrollIntoView({ block: "nearest" }), [isOver]);
   return (
-    <li class="chat-turn">
+    <li class="chat-turn" ref={item}>
       <p class="chat-question">{question}</p>
       <div class={`chat-answers ${sides.length > 1 ? "two" : ""}`}>
         {sides.map((side) => (
@@ -58,7 +62,7 @@ function AnswerView(
 function runsOf(
   pieces: readonly Piece[],
   marks: readonly boolean[] = [],
-): { marked: boolean; said: ComponentChildren }[] {
+): { marked: boolean; said: string }[] {
   const runs: { marked: boolean; said: string }[] = [];
   pieces.forEach(({ text }, i) => {
     const marked = marks[i] === true;

@@ -91,9 +91,11 @@ function ModelChoice() {
         >
           {[...runs].map(([run, places]) => (
             <optgroup key={run} label={runTitle(places[0])}>
-              {places.map(({ folder, step }) => (
+              {places.map(({ folder, name, step }) => (
                 <option key={folder} value={folder}>
-                  {step === undefined ? words.result : words.checkpoint(step)}
+                  {step === undefined
+                    ? words.result(shortName(name))
+                    : words.checkpoint(shortName(name), step)}
                 </option>
               ))}
             </optgroup>
@@ -122,6 +124,11 @@ function ModelChoice() {
 
 function choiceOf(value: string): Choice {
   return value === "base" || value === "dropped" ? value : { folder: value };
+}
+
+/** "examples/tiny/lora.yml" -> "lora". */
+function shortName(name: string): string {
+  return name.replace(/^.*\//, "").replace(/\.ya?ml$/, "");
 }
 
 function runTitle({ name, started }: RunResult): string {
