@@ -7,6 +7,7 @@ import type { ConfigRequests } from "./rooms/config/requests.ts";
 import type { DataRequests } from "./rooms/data/requests.ts";
 import type { ModelRequests } from "./rooms/model/requests.ts";
 import type { PlanRequests } from "./rooms/plan/requests.ts";
+import type { ResultRequests } from "./rooms/result/requests.ts";
 import type { RunsRequests } from "./rooms/runs/requests.ts";
 import type { StartRequests } from "./rooms/start/requests.ts";
 import type { TrainRequests } from "./rooms/train/requests.ts";
@@ -28,6 +29,7 @@ export interface Requests
     PlanRequests,
     TrainRequests,
     ChatRequests,
+    ResultRequests,
     RunsRequests {}
 
 export type RequestName = keyof Requests;

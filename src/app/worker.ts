@@ -13,6 +13,7 @@ const rooms = {
   plan: () => import("./rooms/plan/engine.ts"),
   train: () => import("./rooms/train/engine.ts"),
   chat: () => import("./rooms/chat/engine.ts"),
+  result: () => import("./rooms/result/engine.ts"),
   runs: () => import("./rooms/runs/engine.ts"),
 };
 

@@ -7,8 +7,8 @@ import { formatNames } from "../data/formats/index.ts";
 import { EftError } from "../errors.ts";
 import { openDevice } from "../gpu/device.ts";
 import type { Host } from "../host/host.ts";
-import { Generator } from "../infer/generator.ts";
-import { type InferenceSession, openInference, openPrompts } from "../infer/session.ts";
+import { Chat } from "../infer/chat.ts";
+import { openPrompts } from "../infer/session.ts";
 import { type Arguments, engineOf, numberFlag } from "./arguments.ts";
 import { readConfig } from "./config_file.ts";
 import type { Terminal } from "./terminal.ts";
@@ -25,16 +25,13 @@ export async function inference(host: Host, args: Arguments, terminal: Terminal)
   const device = await openDevice(host, engineOf(flags));
   const { software, name } = device.summary;
   if (software) terminal.say(`note: SOFTWARE ADAPTER: ${name} computes on the CPU.`);
-  const session = await openInference(host, config, device, {
+  const model = await Chat.open(host, config, device, {
     adapterFolder: flags.get("lora-model-dir"),
     onlyBase: overrides.some(({ key }) => key === "base_model"),
   });
   try {
-    const speaker = new Speaker(session, args, terminal, {
-      context: config.sequence_len,
-      seed: config.seed,
-    });
-    const { tokenizer } = session;
+    const speaker = new Speaker(model, args, terminal, config.seed);
+    const { tokenizer } = model;
     const prompts = await openPrompts(host, config, tokenizer, prompter);
     const chat = flags.has("chat");
     if (chat && prompter) throw new EftError("command", "Use --chat or --prompter, not both.");
@@ -63,22 +60,22 @@ export async function inference(host: Host, args: Arguments, terminal: Terminal)
       await ask(prompt);
       return;
     }
-    const toggle = speaker.hasAdapter ? " /base switches the adapter off and on." : "";
-    terminal.say(`${session.source}. Ask; an empty line or Ctrl-D ends.${toggle}`);
+    const toggle = model.hasAdapter ? " /base switches the adapter off and on." : "";
+    terminal.say(`${model.source}. Ask; an empty line or Ctrl-D ends.${toggle}`);
     for (;;) {
       const question = readLine(speaker.base ? "base> " : "> ");
       if (question === null || question.trim() === "") break;
       if (question.trim() === "/base") {
-        speaker.base = speaker.hasAdapter && !speaker.base;
+        speaker.base = model.hasAdapter && !speaker.base;
         terminal.say(
-          !speaker.hasAdapter
+          !model.hasAdapter
             ? "There is no adapter to switch off."
             : `The adapter is ${speaker.base ? "off" : "on"}.`,
         );
       } else await ask(question);
     }
   } finally {
-    session.memory.destroy();
+    model.destroy();
     device.destroy();
   }
 }
@@ -100,29 +97,20 @@ function prompterOf(name: string | undefined): string | undefined {
 
 /** Answers as they come, with the adapter or without it. */
 class Speaker {
-  readonly hasAdapter: boolean;
-  /** Whether the base model answers. */
+  /** Whether the base model answers although there is an adapter. */
   base = false;
-  readonly #session: InferenceSession;
+  readonly #model: Chat;
   readonly #terminal: Terminal;
-  readonly #context: number;
   readonly #seed: number;
   readonly #options;
   readonly #compares: boolean;
-  readonly #generators = new Map<boolean, Generator>();
   #turn = 0;
 
-  constructor(
-    session: InferenceSession,
-    { flags }: Arguments,
-    terminal: Terminal,
-    { context, seed }: { context: number; seed: number },
-  ) {
-    this.#session = session;
+  constructor(model: Chat, { flags }: Arguments, terminal: Terminal, seed: number) {
+    this.#model = model;
     this.#terminal = terminal;
-    this.#context = context;
     this.#seed = seed;
-    const { generation } = session;
+    const { generation } = model;
     this.#options = {
       maxNewTokens: numberFlag(flags, "max-new-tokens", generation.maxNewTokens ?? 256, 1),
       sampling: {
@@ -131,9 +119,8 @@ class Speaker {
         topP: numberFlag(flags, "top-p", generation.sampling.topP),
       },
     };
-    this.hasAdapter = session.loaded.lora !== undefined;
     this.#compares = flags.has("compare");
-    if (this.#compares && !this.hasAdapter) {
+    if (this.#compares && !model.hasAdapter) {
       throw new EftError("command", "--compare needs an adapter; name it with --lora-model-dir.");
     }
   }
@@ -149,52 +136,23 @@ class Speaker {
   }
 
   async #say(tokens: number[], base: boolean, turn: number): Promise<string> {
-    const { tokenizer, stopTokens } = this.#session;
-    const generator = this.#generator(base);
-    generator.reset();
-    const ids: number[] = [];
-    let shown = "";
     const started = performance.now();
-    await generator.generate([tokens], {
+    const side = base || !this.#model.sides.includes("tuned") ? "base" : "tuned";
+    const [answer] = await this.#model.ask({ [side]: tokens }, {
       ...this.#options,
       seed: this.#seed + turn,
-      stopTokens,
-      onToken: (_, token) => {
-        ids.push(token);
-        const text = tokenizer.decode(ids);
-        // A character may come in several tokens: hold it back until it is whole.
-        if (!text.endsWith("\ufffd")) {
-          this.#terminal.stream(text.slice(shown.length));
-          shown = text;
-        }
-      },
+      onPiece: ({ text }) => this.#terminal.stream(text),
     });
     this.#terminal.stream("\n");
-    const response = ids.length > 0 ? tokenizer.decode(ids) : "";
     this.#terminal.event({
       event: "answer",
-      text: response,
-      tokens: ids.length,
-      prompt_tokens: tokens.length,
+      text: answer.text,
+      tokens: answer.tokens,
+      prompt_tokens: answer.promptTokens,
       seconds: (performance.now() - started) / 1000,
-      ...(this.hasAdapter ? { adapter: !base } : {}),
+      ...(this.#model.hasAdapter ? { adapter: !base } : {}),
     });
-    return response;
-  }
-
-  /** Made when it is first needed: a second one costs a second cache, but no weights. */
-  #generator(base: boolean): Generator {
-    const { memory, model } = this.#session;
-    let generator = this.#generators.get(base);
-    if (!generator) {
-      generator = new Generator(memory, model, {
-        batch: 1,
-        context: this.#context,
-        withoutAdapter: base,
-      });
-      this.#generators.set(base, generator);
-    }
-    return generator;
+    return answer.text;
   }
 }
 

@@ -1,19 +1,13 @@
 // `eft merge-lora CONFIG`: base model and adapter as one model in output_dir/merged.
 
-import { adapterRows, openAdapter } from "../adapter/load.ts";
 import { reloraSettings } from "../adapter/relora.ts";
 import { type Config, parseConfig } from "../config/config.ts";
-import { configuredTokenizer } from "../data/tokenizer.ts";
 import { EftError } from "../errors.ts";
-import { mergedTensors } from "../export/merge.ts";
-import { describe } from "../export/model.ts";
-import { writeSafetensors } from "../files/safetensors.ts";
+import { openMergedModel } from "../export/merged_model.ts";
 import { openDevice } from "../gpu/device.ts";
-import { leastLimits } from "../graph/limits.ts";
 import type { Host } from "../host/host.ts";
 import { meanLoss, sampleBatches } from "../infer/loss.ts";
 import { openInference } from "../infer/session.ts";
-import { loadModel } from "../train/session.ts";
 import { type Arguments, engineOf } from "./arguments.ts";
 import { readConfig } from "./config_file.ts";
 import type { Terminal } from "./terminal.ts";
@@ -31,52 +25,22 @@ export async function mergeLora(host: Host, args: Arguments, terminal: Terminal)
   if (await host.kind(target) !== undefined) {
     throw new EftError("output", `${target} exists. Remove it to merge again.`);
   }
-  const settings = { ...config, adapter: undefined, reinit_weights: false };
-  const { model, folder, files, storedDtype } = await loadModel(
-    host,
-    settings,
-    leastLimits,
-    1,
-    "infer",
-    { rows: () => adapterRows(host, adapterFolder) },
-  );
-  const quantized = [...model.tensors.values()].find((tensor) => tensor.quantized)?.quantized;
-  if (quantized?.format.kind === "grouped") {
-    files!.close();
-    const kind = quantized.source === "awq" ? "AWQ" : "GPTQ";
-    throw new EftError(
-      "config",
-      `A ${kind} base cannot be merged: its codes cannot hold the adapter; use the adapter beside ` +
-        "the model, or train on an unquantized one.",
-    );
-  }
-  const adapter = await openAdapter(host, adapterFolder, model, files);
+  const merged = await openMergedModel(host, config, adapterFolder);
   const partial = `${target}.partial`;
   await host.remove(partial);
   try {
-    await writeSafetensors(
-      host,
-      `${partial}/model.safetensors`,
-      mergedTensors(model, files!, adapter, storedDtype),
-    );
-    const tokenizer = await configuredTokenizer(host, config);
-    const rewritten = (name: string, text: string) =>
-      tokenizer.rewritten.get(name) ?? describe(name, text, model);
-    const names = ["config.json", "generation_config.json"].map((name) => `${folder}/${name}`);
-    for (const path of [...names, ...tokenizer.files]) {
-      if (await host.kind(path) !== "file") continue;
-      const name = path.slice(path.lastIndexOf("/") + 1);
-      await host.write(`${partial}/${name}`, rewritten(name, await host.readText(path)));
+    for (const { name, content } of merged.files) {
+      await host.write(`${partial}/${name}`, content());
     }
     await host.rename(partial, target);
   } catch (error) {
     await host.remove(partial);
     throw error;
+  } finally {
+    merged.close();
   }
-  files!.close();
-  adapter.files.close();
   terminal.say(`merged ${config.base_model} and ${adapterFolder} into ${target}`);
-  const losses = quantized && await compareLosses(host, config, args, adapterFolder, target);
+  const losses = merged.quantized && await compareLosses(host, config, args, adapterFolder, target);
   if (losses) {
     terminal.say(
       `loss ${losses.before.toFixed(4)} with the quantized base and the adapter, ` +

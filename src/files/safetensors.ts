@@ -243,20 +243,28 @@ export function inFileOrder(
   return DTYPES.indexOf(b.dtype) - DTYPES.indexOf(a.dtype) || (a.name < b.name ? -1 : 1);
 }
 
-/**
- * Writes one safetensors file as a stream. Tensors are placed as the reference implementation does:
- * widest dtype first, then by name, so that equal weights give equal bytes.
- */
+/** Writes one safetensors file as a stream. */
 export async function writeSafetensors(
   host: Host,
   path: string,
   tensors: TensorToWrite[],
-  metadata: Record<string, string> = { format: "pt" },
+  metadata?: Record<string, string>,
 ): Promise<void> {
+  await host.write(path, safetensorsFile(tensors, metadata).content());
+}
+
+/**
+ * The size of a safetensors file and its bytes. Tensors are placed as the reference implementation
+ * does: widest dtype first, then by name, so that equal weights give equal bytes.
+ */
+export function safetensorsFile(
+  tensors: TensorToWrite[],
+  metadata: Record<string, string> = { format: "pt" },
+): { bytes: number; content(): AsyncIterable<Uint8Array> } {
   const sorted = [...tensors].sort(inFileOrder);
   // JSON text by hand, since a JavaScript object would move names that look like integers.
-  const header: string[] = [];
-  if (Object.keys(metadata).length > 0) header.push(`"__metadata__":${JSON.stringify(metadata)}`);
+  const entries: string[] = [];
+  if (Object.keys(metadata).length > 0) entries.push(`"__metadata__":${JSON.stringify(metadata)}`);
   const sizes: number[] = [];
   let at = 0;
   const names = new Set<string>();
@@ -265,11 +273,12 @@ export async function writeSafetensors(
     names.add(name);
     const bytes = shape.reduce((a, b) => a * b, 1) * DTYPE_BYTES[dtype];
     const extent = JSON.stringify({ dtype, shape, data_offsets: [at, at + bytes] });
-    header.push(`${JSON.stringify(name)}:${extent}`);
+    entries.push(`${JSON.stringify(name)}:${extent}`);
     sizes.push(bytes);
     at += bytes;
   }
-  await host.write(path, stream(sorted, sizes, headerBytes(header)));
+  const header = headerBytes(entries);
+  return { bytes: header.length + at, content: () => stream(sorted, sizes, header) };
 }
 
 function headerBytes(entries: string[]): Uint8Array {

@@ -27,6 +27,8 @@ export interface BrowserHost extends Host {
   isWritten(path: string): Promise<boolean>;
   /** Sets what `env` answers from now on. */
   setEnv(variables: Record<string, string>): void;
+  /** A file as the page can offer it for download; its bytes are read only when they are needed. */
+  blob(path: string): Promise<Blob>;
 }
 
 /**
@@ -64,6 +66,7 @@ export async function browserHost(base: string): Promise<BrowserHost> {
   return {
     name: "browser",
     cacheFolder: "cache",
+    blob,
     env: (name) => variables[name],
     kind,
 

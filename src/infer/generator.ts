@@ -18,8 +18,12 @@ export interface GenerateOptions {
   seed?: number;
   /** Tokens that end a text; they are not part of the result. */
   stopTokens: ReadonlySet<number>;
-  /** Hears of each token as it is chosen; returning false ends the text of that prompt. */
-  onToken?: (prompt: number, token: number) => boolean | void;
+}
+
+/** A token that was chosen to go on with a prompt, counted from 0. */
+export interface Continuation {
+  prompt: number;
+  token: number;
 }
 
 /** One length of input: B rows of T tokens to the logits after each row's last one. */
@@ -134,26 +138,31 @@ export class Generator {
     prompts: readonly (readonly number[])[],
     options: GenerateOptions,
   ): Promise<number[][]> {
-    const { maxNewTokens, stopTokens, sampling = greedy, seed = 0, onToken } = options;
     const texts: number[][] = prompts.map(() => []);
+    for await (const { prompt, token } of this.stream(prompts, options)) texts[prompt].push(token);
+    return texts;
+  }
+
+  /** The same token by token; nothing is computed until the next one is asked for. */
+  async *stream(
+    prompts: readonly (readonly number[])[],
+    { maxNewTokens, stopTokens, sampling = greedy, seed = 0 }: GenerateOptions,
+  ): AsyncGenerator<Continuation> {
     const draws = prompts.map((_, i) => new RandomStream(seed, i));
     const done = prompts.map(() => false);
+    await this.#stage(1); // compiled before the first token, so that the second does not wait for it
     let logits = await this.feed(prompts);
     for (let n = 0; n < maxNewTokens; n++) {
       const next = logits.map((row, i) => sample(row, sampling, draws[i]));
-      next.forEach((token, i) => {
-        if (done[i]) return;
-        if (stopTokens.has(token)) done[i] = true;
-        else {
-          texts[i].push(token);
-          if (onToken?.(i, token) === false) done[i] = true;
-        }
-        if (this.#filled[i] >= this.context) done[i] = true;
-      });
-      if (done.every(Boolean) || n === maxNewTokens - 1) break;
+      for (const [prompt, token] of next.entries()) {
+        if (done[prompt]) continue;
+        if (stopTokens.has(token)) done[prompt] = true;
+        else yield { prompt, token };
+        if (this.#filled[prompt] >= this.context) done[prompt] = true;
+      }
+      if (done.every(Boolean) || n === maxNewTokens - 1) return;
       logits = await this.feed(next.map((token, i) => done[i] ? [] : [token]));
     }
-    return texts;
   }
 
   #stage(length: number): Promise<Stage> {

@@ -5,8 +5,10 @@ import { reloraSettings } from "../adapter/relora.ts";
 import type { Config } from "../config/config.ts";
 import type { Message } from "../data/chat.ts";
 import { formatContext, formatOf } from "../data/dataset.ts";
+import { formatNames } from "../data/formats/index.ts";
 import type { HubOptions } from "../data/hub/settings.ts";
 import { configuredTokenizer, type Tokenizer } from "../data/tokenizer.ts";
+import { EftError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import { Memory } from "../gpu/program.ts";
 import type { Host } from "../host/host.ts";
@@ -19,6 +21,8 @@ export interface InferenceSession {
   memory: Memory;
   model: Model;
   loaded: LoadedModel;
+  /** Whether it holds a result, an adapter or a trained model; otherwise it is the base alone. */
+  tuned: boolean;
   tokenizer: Tokenizer;
   /** Tokens that end an answer. */
   stopTokens: Set<number>;
@@ -33,6 +37,8 @@ export interface InferenceOptions {
   /** `base_model` was named for this, so it is not looked for in output_dir. */
   onlyBase?: boolean;
   onProgress?: HubOptions["onProgress"];
+  /** Hears of bytes of the weights that are on the device, and of all of them. */
+  onWeights?: (done: number, total: number) => void;
 }
 
 /**
@@ -43,7 +49,7 @@ export async function openInference(
   host: Host,
   config: Config,
   device: Device,
-  { adapterFolder, onlyBase, onProgress }: InferenceOptions = {},
+  { adapterFolder, onlyBase, onProgress, onWeights }: InferenceOptions = {},
 ): Promise<InferenceSession> {
   const wantsAdapter = adapterFolder !== undefined ||
     (config.adapter !== undefined && !reloraSettings(config));
@@ -66,7 +72,7 @@ export async function openInference(
   const adapter = wantsAdapter
     ? await openAdapter(host, adapterFolder ?? config.output_dir, loaded.model, loaded.files)
     : undefined;
-  await loadWeights(memory, loaded.model, loaded.files!);
+  await loadWeights(memory, loaded.model, loaded.files!, onWeights);
   await adapter?.load(memory);
   loaded.files!.close();
   loaded.lora = adapter?.lora;
@@ -78,6 +84,7 @@ export async function openInference(
     memory,
     model: loaded.model,
     loaded,
+    tuned: wantsAdapter || trainedModel,
     tokenizer,
     stopTokens,
     generation,
@@ -122,4 +129,24 @@ export async function openPrompts(
         ? reader.prompt(messages)
         : tokenizer.encode(messages.at(-1)?.content ?? "", { bos: true }),
   };
+}
+
+/** The formats that can put a question to this model. */
+export async function askableFormats(
+  host: Host,
+  config: Config,
+  tokenizer: Tokenizer,
+): Promise<string[]> {
+  const names: string[] = [];
+  for (const type of formatNames) {
+    const dataset = { ...config.datasets[0], type };
+    try {
+      const context = await formatContext(host, config, tokenizer, dataset);
+      if (formatOf(dataset).open(context).prompt) names.push(type);
+    } catch (error) {
+      // A format that needs what this tokenizer or configuration lacks is not offered.
+      if (!(error instanceof EftError)) throw error;
+    }
+  }
+  return names;
 }

@@ -55,12 +55,12 @@ Deno.test(
       const { prompts, continuations } = await expected();
       const generator = new Generator(memory, model, { batch: 2, context: 128 });
       const heard: number[][] = [[], []];
-      const texts = await generator.generate(prompts, {
-        maxNewTokens: continuations[0].length,
-        stopTokens: new Set(),
-        onToken: (row, token) => void heard[row].push(token),
-      });
-      assert.deepEqual(texts, continuations);
+      const options = { maxNewTokens: continuations[0].length, stopTokens: new Set<number>() };
+      assert.deepEqual(await generator.generate(prompts, options), continuations);
+      generator.reset();
+      for await (const { prompt, token } of generator.stream(prompts, options)) {
+        heard[prompt].push(token);
+      }
       assert.deepEqual(heard, continuations);
     }),
 );

@@ -1,5 +1,152 @@
-import { text } from "../../text.ts";
+// Where the model is asked, before and after its training side by side.
 
-export default function Chat() {
-  return <h1>{text.chat.title}</h1>;
+import { useEffect } from "preact/hooks";
+import { useSignalEffect } from "@preact/signals";
+import { Drop } from "../../parts/drop.tsx";
+import { Notice } from "../../parts/notice.tsx";
+import { route } from "../../routes.ts";
+import { text } from "../../text.ts";
+import { Result } from "../result/view.tsx";
+import { running } from "../train/state.ts";
+import { Composer } from "./composer.tsx";
+import { Conversation } from "./conversation.tsx";
+import { Settings } from "./settings.tsx";
+import {
+  busy,
+  type Choice,
+  choice,
+  choose,
+  chosenRun,
+  dropAdapter,
+  dropped,
+  enter,
+  failure,
+  leave,
+  loading,
+  opened,
+  results,
+  spoken,
+  stop,
+} from "./state.ts";
+import type { RunResult } from "./requests.ts";
+import "./chat.css";
+
+const words = text.chat;
+
+export default function ChatRoom() {
+  useEffect(() => {
+    void enter(route.value.rest);
+    return leave;
+  }, []);
+  useSignalEffect(() => {
+    if (running.value) leave();
+  });
+  return (
+    <div
+      class="chat"
+      onKeyDown={(event) => {
+        if (event.key === "Escape" && busy.value) stop();
+      }}
+    >
+      <h1>{words.title}</h1>
+      <p class="quiet">{words.lead}</p>
+      <div class="chat-columns">
+        <div class="chat-main">
+          {running.value && <Notice kind="info">{words.busy}</Notice>}
+          {failure.value && <Notice kind="error">{failure.value}</Notice>}
+          <Conversation />
+          <Loading />
+          <Composer disabled={running.value} />
+          <p class="chat-live" role="status" aria-live="polite">{spoken.value}</p>
+        </div>
+        <aside class="chat-side" aria-label={words.model}>
+          <ModelChoice />
+          <Settings />
+        </aside>
+      </div>
+      {chosenRun.value && chosenRun.value.step === undefined && (
+        <section class="chat-take">
+          <h2>{text.result.title}</h2>
+          <Result id={chosenRun.value.run} />
+        </section>
+      )}
+    </div>
+  );
+}
+
+function ModelChoice() {
+  const runs = Map.groupBy(results.value, ({ run }) => run);
+  const now = choice.value;
+  const { value } = opened;
+  return (
+    <section class="card chat-model">
+      <h2>{words.model}</h2>
+      <label class="field">
+        {words.choose}
+        <select
+          id="chat-model"
+          disabled={running.value}
+          value={typeof now === "object" ? now.folder : now}
+          onChange={({ currentTarget: { value } }) => choose(choiceOf(value))}
+        >
+          {[...runs].map(([run, places]) => (
+            <optgroup key={run} label={runTitle(places[0])}>
+              {places.map(({ folder, name, step }) => (
+                <option key={folder} value={folder}>
+                  {step === undefined
+                    ? words.result(shortName(name))
+                    : words.checkpoint(shortName(name), step)}
+                </option>
+              ))}
+            </optgroup>
+          ))}
+          <optgroup label={words.configured}>
+            <option value="base">{words.baseOnly}</option>
+            {dropped.value && <option value="dropped">{words.dropped(dropped.value.name)}</option>}
+          </optgroup>
+        </select>
+      </label>
+      {value && (
+        <p class="quiet" id="chat-source">
+          {value.sides.length > 1 ? words.loadedBoth(value.source) : words.loaded(value.source)}
+          {value.takesTurns && ` ${words.takesTurns}`}
+        </p>
+      )}
+      <details>
+        <summary>{words.dropTitle}</summary>
+        <Drop label={words.drop} folder onFiles={(files) => void dropAdapter(files)}>
+          <span class="quiet">{words.dropHint}</span>
+        </Drop>
+      </details>
+    </section>
+  );
+}
+
+function choiceOf(value: string): Choice {
+  return value === "base" || value === "dropped" ? value : { folder: value };
+}
+
+/** "examples/tiny/lora.yml" -> "lora". */
+function shortName(name: string): string {
+  return name.replace(/^.*\//, "").replace(/\.ya?ml$/, "");
+}
+
+function runTitle({ name, started }: RunResult): string {
+  const when = new Date(started);
+  if (Number.isNaN(when.getTime())) return name;
+  const shown = when.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  return `${name}, ${shown}`;
+}
+
+function Loading() {
+  if (!loading.value) return null;
+  const { what, done, total } = loading.value;
+  const share = total > 0 ? done / total : 0;
+  return (
+    <div class="card chat-loading">
+      <label for="chat-progress">{words.loading(what)}</label>
+      <progress id="chat-progress" max={1} value={share} />
+      <button type="button" onClick={stop}>{words.cancel}</button>
+    </div>
+  );
 }
