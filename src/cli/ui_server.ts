@@ -34,6 +34,8 @@ export async function serveFiles(
     if (hostname !== "127.0.0.1" && hostname !== "localhost") return status(403);
     if (request.method !== "GET" && request.method !== "HEAD") return status(405);
     const path = decodeURIComponent(pathname.slice(1)) || "index.html";
+    // What a worker of the page keeps for offline use would hide files that change from run to run.
+    if (path === "service_worker.js") return textAnswer("", path);
     if (path === "files.json") return textAnswer(JSON.stringify(sizes), path);
     const offer = offers.get(path);
     if (offer && "text" in offer) return textAnswer(offer.text, path);

@@ -6,7 +6,6 @@ import { Drop } from "../../parts/drop.tsx";
 import { Notice } from "../../parts/notice.tsx";
 import { route } from "../../routes.ts";
 import { text } from "../../text.ts";
-import { Result } from "../result/view.tsx";
 import { running } from "../train/state.ts";
 import { Composer } from "./composer.tsx";
 import { Conversation } from "./conversation.tsx";
@@ -16,7 +15,6 @@ import {
   type Choice,
   choice,
   choose,
-  chosenRun,
   dropAdapter,
   dropped,
   enter,
@@ -64,12 +62,6 @@ export default function ChatRoom() {
           <Settings />
         </aside>
       </div>
-      {chosenRun.value && chosenRun.value.step === undefined && (
-        <section class="chat-take">
-          <h2>{text.result.title}</h2>
-          <Result id={chosenRun.value.run} />
-        </section>
-      )}
     </div>
   );
 }

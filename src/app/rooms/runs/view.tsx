@@ -7,6 +7,7 @@ import { bytes, count } from "../../parts/format.ts";
 import { Notice } from "../../parts/notice.tsx";
 import { go, link, route } from "../../routes.ts";
 import { text } from "../../text.ts";
+import { Result } from "../result/view.tsx";
 import type { Measure } from "../train/curves.ts";
 import { curvesOf, Overlay } from "./overlay.tsx";
 import type { ListedRun } from "./requests.ts";
@@ -51,6 +52,12 @@ export default function Runs() {
         : <List runs={list} />}
       {selectedRuns.value.length > 0 && <Curves />}
       {selectedRuns.value.length > 1 && <Differences />}
+      {selectedRuns.value.length === 1 && (
+        <section aria-labelledby="take-along">
+          <h2 id="take-along">{text.result.title}</h2>
+          <Result id={selectedRuns.value[0].id} />
+        </section>
+      )}
       <Confirmation />
     </>
   );
