@@ -640,6 +640,7 @@ export const text = {
     gone: "The model is not on the device any more. Ask again to load it.",
     ownFormat: "its own format",
     plainFormat: "plain text",
+    noResult: (id: string) => `The run ${id} has no result in this browser.`,
     empty: "Ask something that the training data answers, or should not change.",
     conversation: "Conversation",
     single: "This format asks single questions: the model does not see earlier ones.",

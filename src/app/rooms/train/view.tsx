@@ -71,7 +71,8 @@ async function look(id: string | undefined): Promise<void> {
   try {
     await lookElsewhere();
     const wanted = id ?? elsewhere.value;
-    if (wanted !== undefined || !record.value) await openRun(wanted);
+    if (wanted === undefined && record.value) return;
+    if (!await openRun(wanted) && wanted !== undefined) failure.value = words.gone(wanted);
   } catch (error) {
     failure.value = messageOf(error);
   }
