@@ -678,7 +678,7 @@ export const text = {
   runs: {
     title: "Runs",
     reading: "Reading the runs",
-    none: "There is no run yet.",
+    noRuns: "There is no run yet.",
     begin: "Start the first one.",
     choose: "Choose runs to lay their curves over each other and to compare their configurations.",
     columns: {
@@ -718,6 +718,8 @@ export const text = {
       loss_scale: "Loss scale (fp16)",
     },
     log: "Logarithmic",
+    none: "–",
+    atStep: (step: number) => `Step ${step}`,
     noCurve: "The chosen runs have reported no such number.",
     differences: "Configurations",
     same: "The configurations are the same.",

@@ -58,6 +58,7 @@ export async function shoot(page, name) {
   if (env.EFT_SCREENSHOTS !== "1") return;
   const size = page.viewportSize();
   const take = async (suffix) => {
+    await page.evaluate(() => scrollTo(0, 0));
     await page.waitForTimeout(200); // charts follow the colours and the width
     await page.screenshot({ path: join(root, `docs/screenshots/${name}${suffix}.png`) });
   };
