@@ -59,7 +59,7 @@ export function curveSvg({ title, across, lines, log = false }: Curve): string {
     `<path class="grid" stroke="#d8d8d8" d="M${edge.left} ${y(value)}h${room.x}"/>` +
     label(edge.left - 8, Number(y(value)) + 4, "end", shortNumber(value))
   );
-  const columns = ticks(first, last, false).map((at) =>
+  const columns = ticks(first, last, false).filter(Number.isInteger).map((at) =>
     label(x(at), height - edge.bottom + 18, "middle", shortNumber(at))
   );
   const curves = drawn.map(({ look, points }) => {

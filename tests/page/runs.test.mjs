@@ -58,7 +58,10 @@ test("two chosen ones show their curves and how their configurations differ", as
   const loss = page.locator(".overlay .u-over");
   const { height } = await loss.boundingBox();
   await loss.hover({ position: { x: 2, y: height / 2 } });
-  assert.match(await page.innerText(".overlay figcaption"), /Step 1\s+low\.yml 3\s+high\.yml 3/);
+  assert.match(
+    await page.innerText(".overlay figcaption"),
+    /^Step 1\s+low\.yml\s+3\s+high\.yml\s+3$/,
+  );
   const table = page.locator("section:has(#differences) tbody tr");
   assert.deepEqual(await table.allInnerTexts(), ["lora_r\t8\t64"]);
   await page.selectOption("section:has(#curves) select", "eval_loss");

@@ -134,7 +134,6 @@ test("it pauses, takes single steps, and lets the screen sleep meanwhile", async
   await page.waitForTimeout(300);
   assert.equal(await step(), at + 1); // and no further
   await checkAccessibility(page);
-  await shoot(page, "train-paused");
 });
 
 test("one cursor for all charts; a click shows the batch behind the point", async () => {
