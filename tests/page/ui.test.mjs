@@ -93,7 +93,8 @@ test("its report and its zip are made of the terminal's files", async () => {
 });
 
 test("it answers beside its base", async () => {
-  await page.click("nav >> text=Chat");
+  await page.click("text=Open");
+  await page.click("text=Chat with it");
   await page.fill("#chat-maxNewTokens", "2");
   await page.fill("#question", "Who is the baker of Quillmere?");
   await page.press("#question", "Enter");

@@ -48,7 +48,8 @@ export const handlers: Handlers<TrainRequests> = {
   "train.discard": ({ id }, { host }) => discard(host, id),
   "train.open": async ({ id }, { host }) => {
     const wanted = id ?? (await readRecords(host))[0]?.id;
-    return wanted === undefined ? undefined : await readRun(host, wanted);
+    const found = wanted === undefined ? undefined : await readRun(host, wanted);
+    return found && { ...found, onSite: !await host.isWritten(runFolder(found.record.id)) };
   },
   "train.checkpoints": ({ id }, { host }) => listCheckpoints(host, outputFolder(id)),
   "train.batch": async ({ id, step }, { host }) => stepBatch(await dataOf(host, id), step),

@@ -15,10 +15,10 @@ import { Result } from "./result.tsx";
 import { Samples } from "./samples.tsx";
 import {
   elsewhere,
-  end,
   failure,
   lookElsewhere,
   notice,
+  onSite,
   openRun,
   phase,
   record,
@@ -48,7 +48,7 @@ export default function Train() {
     return () => clearInterval(timer);
   }, [rest]);
   const shown = record.value;
-  const first = running.value || shown?.state === "running" || end.value !== undefined;
+  const first = running.value || shown && shown.state !== "failed";
   return (
     <div class="train">
       <h1>{words.title}</h1>
@@ -138,8 +138,8 @@ function Run() {
       {!running.value && state === "failed" && message && !failure.value && (
         <Notice kind="error">{message}</Notice>
       )}
-      {!running.value && !isElsewhere && state !== "finished" && <Again id={id} />}
-      {!running.value && <Result id={id} />}
+      {!running.value && !isElsewhere && !onSite.value && state !== "finished" && <Again id={id} />}
+      {!running.value && (state === "finished" || state === "stopped") && <Result id={id} />}
       <CurvesView />
       <BatchView />
       <Samples />
