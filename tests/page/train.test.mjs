@@ -197,6 +197,7 @@ test("stopped and kept, it goes on to its end", async () => {
   const columns = await page.locator(".samples thead th").allInnerTexts();
   assert.deepEqual(columns, ["Prompt", "Step 0", "Step 12", "Step 24", "In the data"]);
   await page.click("#log summary");
+  await shown(".log tbody tr");
   const steps = await page.locator(".log tbody tr td:first-child").allInnerTexts();
   assert.deepEqual(steps.map(Number), Array.from({ length: 25 }, (_, i) => 24 - i));
   assert.equal(await awake(), 0);
