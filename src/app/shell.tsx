@@ -76,7 +76,12 @@ export function Shell() {
 /** The run that goes on, wherever in the page the person is; or one that was cut off. */
 function RunIndicator() {
   const now = runningNow.value;
-  useEffect(() => void lookForCutOff(), []);
+  useEffect(() => {
+    void lookForCutOff();
+    // Again, as the page that was reloaded or another tab may hold its run a little longer.
+    const timer = setInterval(lookForCutOff, 3000);
+    return () => clearInterval(timer);
+  }, []);
   if (!now && cutOff.value) {
     return <a class="indicator" href={link("train", cutOff.value.id)}>{text.train.cutOffShort}</a>;
   }

@@ -640,6 +640,7 @@ export const text = {
     gone: "The model is not on the device any more. Ask again to load it.",
     ownFormat: "its own format",
     plainFormat: "plain text",
+    noResult: (id: string) => `The run ${id} has no result in this browser.`,
     empty: "Ask something that the training data answers, or should not change.",
     conversation: "Conversation",
     single: "This format asks single questions: the model does not see earlier ones.",
@@ -677,7 +678,7 @@ export const text = {
   runs: {
     title: "Runs",
     reading: "Reading the runs",
-    none: "There is no run yet.",
+    noRuns: "There is no run yet.",
     begin: "Start the first one.",
     choose: "Choose runs to lay their curves over each other and to compare their configurations.",
     columns: {
@@ -717,6 +718,8 @@ export const text = {
       loss_scale: "Loss scale (fp16)",
     },
     log: "Logarithmic",
+    none: "–",
+    atStep: (step: number) => `Step ${step}`,
     noCurve: "The chosen runs have reported no such number.",
     differences: "Configurations",
     same: "The configurations are the same.",

@@ -1,87 +1,147 @@
-// A curve of a run as SVG text that needs no script: one or two lines over the steps.
+// Curves of a run as an SVG drawing that needs no script: in the report, and as a file of its own.
 
-/** Points [step, value] in the order of their steps. */
-export type Points = readonly (readonly [number, number])[];
+import { shortNumber } from "./short_number.ts";
 
 export interface Line {
   name: string;
-  points: Points;
+  look: keyof typeof looks;
+  /** [place on the x axis, value], in the order of the places. */
+  points: readonly (readonly [number, number])[];
 }
 
-const width = 640, height = 220;
-const margin = { left: 64, right: 12, top: 12, bottom: 28 };
+export interface Curve {
+  title: string;
+  /** What the x axis counts: "Step". */
+  across: string;
+  lines: readonly Line[];
+  /** Powers of ten at equal distances, without what is not positive. */
+  log?: boolean;
+}
 
-/** The second line is dashed, so that it is told apart without colour. */
-export function curveSvg(title: string, lines: readonly Line[]): string {
-  const points = lines.flatMap((line) => line.points).filter(([, value]) => Number.isFinite(value));
-  if (points.length === 0) return "";
-  const [firstStep, lastStep] = extent(points.map(([step]) => step));
-  const [low, high] = extent(points.map(([, value]) => value));
-  const room = { x: width - margin.left - margin.right, y: height - margin.top - margin.bottom };
-  const x = (step: number) => margin.left + share(step, firstStep, lastStep) * room.x;
-  const y = (value: number) => margin.top + (1 - share(value, low, high)) * room.y;
-  const grid = ticks(low, high).map((value) => {
-    const at = y(value).toFixed(1);
-    return `<line class="grid" x1="${margin.left}" x2="${
-      width - margin.right
-    }" y1="${at}" y2="${at}"/>` +
-      `<text x="${margin.left - 6}" y="${at}" dy="0.32em" text-anchor="end">${short(value)}</text>`;
+/** Colours on paper, dashes in units of the drawing; told apart without colour too. */
+const looks = {
+  raw: { color: "#d9a58f", width: 1, dash: "none" },
+  main: { color: "#a83c15", width: 2, dash: "none" },
+  evaluation: { color: "#1b5e8a", width: 2, dash: "6 4" },
+};
+
+const [width, height] = [800, 320];
+const edge = { left: 70, right: 16, top: 44, bottom: 44 };
+const room = { x: width - edge.left - edge.right, y: height - edge.top - edge.bottom };
+/** Lines of so few points have them marked. */
+const fewPoints = 12;
+
+/** The drawing as a file. */
+export function curveFile(curve: Curve): string {
+  return curveSvg(curve).replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"') + "\n";
+}
+
+/**
+ * The drawing inside of a page, whose style sheet may set other colours (`color` of the classes that
+ * are named as the looks). It is empty where there is no point.
+ */
+export function curveSvg({ title, across, lines, log = false }: Curve): string {
+  const isDrawn = (value: number) => Number.isFinite(value) && (!log || value > 0);
+  const drawn = lines
+    .map((line) => ({ ...line, points: line.points.filter(([, value]) => isDrawn(value)) }))
+    .filter(({ points }) => points.length > 0);
+  if (drawn.length === 0) return "";
+  const scale = log ? Math.log10 : (value: number) => value;
+  const all = drawn.flatMap(({ points }) => points);
+  const [low, high] = bounds(all.map(([, value]) => scale(value)));
+  const places = all.map(([at]) => at);
+  const [first, last] = bounds(places);
+  const x = (at: number) => (edge.left + (at - first) / (last - first) * room.x).toFixed(1);
+  const y = (value: number) =>
+    (edge.top + (high - scale(value)) / (high - low) * room.y).toFixed(1);
+
+  const rows = ticks(low, high, log).map((value) =>
+    `<path class="grid" stroke="#d8d8d8" d="M${edge.left} ${y(value)}h${room.x}"/>` +
+    label(edge.left - 8, Number(y(value)) + 4, "end", shortNumber(value))
+  );
+  const columns = ticks(first, last, false).filter(Number.isInteger).map((at) =>
+    label(x(at), height - edge.bottom + 18, "middle", shortNumber(at))
+  );
+  const curves = drawn.map(({ look, points }) => {
+    const path = points.map(([at, value]) => `${x(at)},${y(value)}`).join(" ");
+    const dots = points.length > fewPoints
+      ? []
+      : points.map(([at, value]) =>
+        `<circle fill="currentColor" cx="${x(at)}" cy="${y(value)}" r="2.5"/>`
+      );
+    return styled(look, `<polyline ${stroke(look)} points="${path}"/>${dots.join("")}`);
   });
-  const steps = [...new Set([firstStep, Math.round((firstStep + lastStep) / 2), lastStep])]
-    .map((step) =>
-      `<text x="${x(step).toFixed(1)}" y="${height - 8}" text-anchor="middle">${step}</text>`
-    );
-  const drawn = lines.map(({ points }, i) => {
-    const finite = points.filter(([, value]) => Number.isFinite(value));
-    const path = finite.map(([step, value], n) =>
-      `${n === 0 ? "M" : "L"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`
-    ).join("");
-    const dots = finite.length <= 12
-      ? finite.map(([step, value]) =>
-        `<circle class="line${i}" cx="${x(step).toFixed(1)}" cy="${y(value).toFixed(1)}" r="2.5"/>`
-      ).join("")
-      : "";
-    return `<path class="line${i}" d="${path}"/>${dots}`;
-  });
-  const last = lines.filter(({ points }) => points.length > 0)
-    .map(({ name, points }) => `${name} ${short(points.at(-1)![1])}`).join(", ");
-  const label = escapeHtml(`${title} over steps ${firstStep} to ${lastStep}, at the end ${last}`);
-  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}">` +
-    `${grid.join("")}${steps.join("")}${drawn.join("")}</svg>`;
+  const ends = drawn.map(({ name, points }) => `${name} ${shortNumber(points.at(-1)![1])}`);
+  const [from, to] = extent(places).map(shortNumber);
+  const said = `${title}, ${across} ${from} to ${to}, at the end ${ends.join(", ")}`;
+  return [
+    `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(said)}" ` +
+    `font-family="system-ui, sans-serif" font-size="12" fill="#444">`,
+    `<rect class="paper" width="${width}" height="${height}" fill="#fff"/>`,
+    `<text x="${edge.left}" y="24" font-size="16">${escapeHtml(title)}</text>`,
+    ...rows,
+    ...columns,
+    label(edge.left + room.x / 2, height - 8, "middle", across),
+    ...curves,
+    ...drawn.length > 1 ? legend(drawn) : [],
+    "</svg>",
+  ].join("\n");
 }
 
 export function escapeHtml(text: string): string {
-  const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-  return text.replace(/[&<>"]/g, (character) => names[character]);
+  return text.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
+}
+
+/** The names of the lines beside the title, from the right. */
+function legend(lines: readonly Line[]): string[] {
+  let at = width - edge.right;
+  return lines.toReversed().map(({ name, look }) => {
+    const words = label(at, 24, "end", name);
+    at -= name.length * 7 + 8;
+    const sample = styled(look, `<path ${stroke(look)} d="M${at} 20h-24"/>`);
+    at -= 44;
+    return sample + words;
+  });
+}
+
+function styled(look: Line["look"], content: string): string {
+  return `<g class="${look}" color="${looks[look].color}">${content}</g>`;
+}
+
+function stroke(look: Line["look"]): string {
+  const { width, dash } = looks[look];
+  return `fill="none" stroke="currentColor" stroke-width="${width}" stroke-dasharray="${dash}" ` +
+    `stroke-linejoin="round"`;
+}
+
+function label(x: number | string, y: number, anchor: string, text: string): string {
+  return `<text x="${x}" y="${y}" text-anchor="${anchor}">${escapeHtml(text)}</text>`;
 }
 
 function extent(values: readonly number[]): [number, number] {
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of values) {
-    low = Math.min(low, value);
-    high = Math.max(high, value);
+  return [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+}
+
+/** The least and the greatest value, moved apart where they are the same. */
+function bounds(values: readonly number[]): [number, number] {
+  const [low, high] = extent(values);
+  return low < high ? [low, high] : [low - 0.5, high + 0.5];
+}
+
+/** About five round numbers between two values; with `log` these are exponents of ten. */
+function ticks(low: number, high: number, log: boolean): number[] {
+  if (log && high - low > 1) {
+    const step = Math.max(1, Math.round((high - low) / 6));
+    return range(Math.ceil(low), high, step).map((exponent) => 10 ** exponent);
   }
-  return [low, high];
-}
-
-/** Where a value lies between two others; in the middle when they are the same. */
-function share(value: number, low: number, high: number): number {
-  return high > low ? (value - low) / (high - low) : 0.5;
-}
-
-/** About four round values. */
-function ticks(low: number, high: number): number[] {
-  if (!(high > low)) return [low];
-  const rough = (high - low) / 4;
+  const [from, to] = log ? [10 ** low, 10 ** high] : [low, high];
+  const rough = (to - from) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((each) => each >= rough)!;
-  const first = Math.ceil(low / step);
-  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => (first + i) * step);
+  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough)!;
+  return range(Math.ceil(from / step - 1e-9) * step, to, step);
 }
 
-/** Four digits that matter. */
-export function short(value: number): string {
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2);
-  return String(Number(value.toPrecision(4)));
+function range(first: number, last: number, step: number): number[] {
+  const count = Math.floor((last - first) / step + 1e-9) + 1;
+  return Array.from({ length: Math.max(0, count) }, (_, i) => first + i * step);
 }

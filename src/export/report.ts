@@ -6,7 +6,8 @@ import type { KernelRecord } from "../graph/limits.ts";
 import type { Host } from "../host/host.ts";
 import type { EndEvent, RunEvent, SampleEvent, StartEvent, StepEvent } from "../train/events.ts";
 import type { LogEntry } from "../train/state.ts";
-import { curveSvg, escapeHtml as safe, type Line, short } from "./curve.ts";
+import { curveSvg, escapeHtml as safe, type Line } from "./curve.ts";
+import { shortNumber } from "./short_number.ts";
 
 /** What a report is made of; what is missing is left out of it. */
 export interface ReportSource {
@@ -117,27 +118,25 @@ function steps({ global_step: done, max_steps: all }: NonNullable<ReportSource["
 
 function curves({ state, events }: ReportSource): string {
   const log = state?.log_history ?? [];
-  const line = (name: string, key: string): Line => ({
+  const line = (name: string, key: string, look: Line["look"] = "main"): Line => ({
     name,
+    look,
     points: log.flatMap((entry) => entry[key] === undefined ? [] : [[entry.step, entry[key]]]),
   });
   const speed = events.filter((event): event is StepEvent => event.event === "step");
   const all: [string, Line[]][] = [
-    ["Loss", [line("training", "loss"), line("evaluation", "eval_loss")]],
+    ["Loss", [line("training", "loss"), line("evaluation", "eval_loss", "evaluation")]],
     ["Learning rate", [line("learning rate", "learning_rate")]],
     ["Gradient norm", [line("gradient norm", "grad_norm")]],
     ["Tokens per second", [{
       name: "tokens per second",
+      look: "main",
       points: speed.map(({ step, tokens_per_second }) => [step, tokens_per_second]),
     }]],
   ];
   return all.map(([title, lines]) => {
-    const drawn = lines.filter(({ points }) => points.length > 0);
-    const svg = curveSvg(title, drawn);
-    const legend = drawn.length > 1
-      ? `: ${safe(drawn.map(({ name }, i) => `${name} ${i === 0 ? "—" : "- -"}`).join(", "))}`
-      : "";
-    return svg && `<figure><figcaption>${title}${legend}</figcaption>${svg}</figure>\n`;
+    const svg = curveSvg({ title, across: "Step", lines });
+    return svg && `<figure>${svg}</figure>\n`;
   }).join("");
 }
 
@@ -231,7 +230,7 @@ function grouped(value: number): string {
 }
 
 function seconds(value: number | undefined): string | undefined {
-  return value === undefined ? undefined : `${short(value)} s`;
+  return value === undefined ? undefined : `${shortNumber(value)} s`;
 }
 
 function mebibytes(bytes: number | undefined): string | undefined {
@@ -245,18 +244,16 @@ const style = `
   background: light-dark(#fdfcfa, #16181a); color: light-dark(#1d1f21, #e8e6e3); }
 body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
 h1 { line-height: 1.2; margin-bottom: 0; } h2 { margin-top: 2.5rem; } h3.text { white-space: pre-wrap; }
-h3 { font-size: 1rem; } .quiet, figcaption { color: var(--quiet); }
+h3 { font-size: 1rem; } .quiet { color: var(--quiet); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.75rem 0.3rem 0;
   border-bottom: 1px solid var(--line); } td { white-space: pre-wrap; }
 th { color: var(--quiet); font-weight: normal; width: 14rem; }
 pre { overflow: auto; padding: 1rem; border: 1px solid var(--line); border-radius: 8px;
   font: 0.875rem/1.5 ui-monospace, Menlo, Consolas, monospace; }
-figure { margin: 1.5rem 0; } svg { display: block; width: 100%; height: auto; }
-svg text { font-size: 12px; fill: var(--quiet); } .grid { stroke: var(--line); }
-path { fill: none; stroke-width: 2; } path.line0 { stroke: var(--first); }
-path.line1 { stroke: var(--second); stroke-dasharray: 6 4; }
-circle.line0 { fill: var(--first); } circle.line1 { fill: var(--second); }
+figure { margin: 1.5rem 0; overflow-x: auto; } svg { display: block; width: 100%; min-width: 30rem; }
+svg text { fill: var(--quiet); } .paper { fill: none; } .grid { stroke: var(--line); }
+.main { color: var(--first); } .evaluation { color: var(--second); }
 @media (max-width: 30rem) { th { width: 8rem; } }
 @media print { body { margin: 0; } h2 { break-after: avoid; } }
 `;

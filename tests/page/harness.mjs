@@ -165,14 +165,14 @@ export async function checkAccessibility(page) {
   const source = await readFile(join(root, "node_modules/axe-core/axe.min.js"), "utf8");
   await page.evaluate(source);
   for (const colorScheme of ["light", "dark"]) {
-    await page.emulateMedia({ colorScheme });
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" }); // nothing is half faded in
     const { violations } = await page.evaluate(() => globalThis.axe.run());
     const serious = violations
       .filter(({ impact }) => impact === "serious" || impact === "critical")
       .flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${id}: ${help}: ${html}`));
     if (serious.length > 0) throw new Error(`${colorScheme}: ${serious.join("\n")}`);
   }
-  await page.emulateMedia({ colorScheme: null });
+  await page.emulateMedia({ colorScheme: null, reducedMotion: null });
   await page.setViewportSize({ width: 360, height: 740 });
   const width = await page.evaluate(async () => {
     for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame); // drawings follow

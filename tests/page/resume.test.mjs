@@ -88,6 +88,7 @@ async function kept() {
 
 test("a run that is left alone, and seen from a second tab", async () => {
   await page.click("#start");
+  await shown("#state.running"); // not the run before
   await atStep(2);
   const first = page;
   page = await visit();
@@ -113,6 +114,7 @@ test("a run that is left alone, and seen from a second tab", async () => {
 
 test("the tab is closed, then the browser is killed: it goes on to the same bytes", async () => {
   await page.click("#start");
+  await shown("#state.running"); // not the run before
   await atStep(5);
   await page.close(); // no beforeunload: as a crash of the tab
   page = await visit("#/start");
@@ -149,6 +151,7 @@ test("the tab is closed, then the browser is killed: it goes on to the same byte
 
 test("the process that holds the GPU crashes: a new device, said once, the same bytes", async () => {
   await page.click("#start");
+  await shown("#state.running"); // not the run before
   await atStep(5);
   const session = await browser.browser().newBrowserCDPSession();
   await session.send("Browser.crashGpuProcess").catch(() => {}); // it dies before it answers

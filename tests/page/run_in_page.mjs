@@ -1,5 +1,4 @@
-// A run of the tiny model trained in an open page, as its tests need one: runs/ID with a record, its
-// events and its result.
+// A run of the tiny model trained in an open page, as its tests need one, and what it leaves.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -17,55 +16,16 @@ export const quick = {
   logging_steps: 1,
 };
 
-/** Trains `config` (a file of the site) in the page; resolves to the run's last event. */
-export async function trainInPage(page, id, { config = "examples/tiny/lora.yml", ...keys } = {}) {
-  const overrides = Object.entries({ ...quick, ...keys, output_dir: `runs/${id}/output` })
+/** Trains `config` (a file of the site) in the page; resolves to the run's id. */
+export async function trainInPage(page, { config = "examples/tiny/lora.yml", ...keys } = {}) {
+  const overrides = Object.entries({ ...quick, ...keys })
     .map(([key, value]) => ({ key, value: String(value) }));
-  return await page.evaluate(async ({ id, config, overrides }) => {
+  return await page.evaluate(async ({ config, overrides }) => {
     const configText = await (await fetch(config)).text();
-    const started = new Date().toISOString();
-    const events = [];
-    const end = await globalThis.eft.ask(
-      "train.start",
-      { configText, configName: config, overrides },
-      { onReport: (event) => events.push(event) },
-    );
-    const root = await navigator.storage.getDirectory();
-    const runs = await root.getDirectoryHandle("runs", { create: true });
-    const folder = await runs.getDirectoryHandle(id, { create: true });
-    const write = async (name, text) => {
-      const stream = await (await folder.getFileHandle(name, { create: true })).createWritable();
-      await stream.write(text);
-      await stream.close();
-    };
-    const record = {
-      id,
-      name: config,
-      started,
-      state: "finished",
-      step: end.steps,
-      steps: end.steps,
-    };
-    await write("run.json", JSON.stringify(record));
-    await write("config.yml", configText);
-    await write("events.jsonl", events.map((event) => JSON.stringify(event) + "\n").join(""));
-    return end;
-  }, { id, config, overrides });
-}
-
-/** Problems that axe-core calls serious or critical. */
-export async function seriousProblems(page, axePath) {
-  await page.addScriptTag({ path: axePath });
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document));
-  return violations.filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ").slice(0, 500)}`);
-}
-
-/** Whether the page is wider than its window. */
-export async function overflow(page) {
-  return await page.evaluate(() =>
-    document.documentElement.scrollWidth - document.documentElement.clientWidth
-  );
+    const start = { configText, configName: config, overrides };
+    const { output_dir } = await globalThis.eft.ask("train.start", start);
+    return output_dir.split("/")[1]; // runs/ID/output
+  }, { config, overrides });
 }
 
 /** Copies the result of a run out of the page into a folder below `parent`, whose path it gives. */
@@ -93,10 +53,22 @@ export async function readResult(page, id) {
   );
 }
 
-/** With EFT_SCREENSHOTS=1, keeps what the page shows under docs/. */
+/** With EFT_SCREENSHOTS=1, keeps pictures of what the page shows: light, dark, and on a phone. */
 export async function shoot(page, name) {
   if (env.EFT_SCREENSHOTS !== "1") return;
-  const path = join(root, "docs/screenshots", `${name}.png`);
-  await mkdir(join(root, "docs/screenshots"), { recursive: true });
-  await page.screenshot({ path });
+  const size = page.viewportSize();
+  const take = async (suffix) => {
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.waitForTimeout(200); // charts follow the colours and the width
+    await page.screenshot({ path: join(root, `docs/screenshots/${name}${suffix}.png`) });
+  };
+  await page.emulateMedia({ colorScheme: "light" });
+  await take("");
+  await page.emulateMedia({ colorScheme: "dark" });
+  await take("-dark");
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.setViewportSize({ width: 360, height: 740 });
+  await take("-phone");
+  await page.setViewportSize(size);
+  await page.emulateMedia({ colorScheme: null });
 }

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { checkAccessibility, openPage } from "./harness.mjs";
+import { shoot } from "./run_in_page.mjs";
 
 let site, page;
 before(async () => {
@@ -53,9 +54,14 @@ test("they are listed, the newest first, with what became of them", async () => 
 test("two chosen ones show their curves and how their configurations differ", async () => {
   await page.check(".runs tr:has-text('low.yml') input");
   await page.check(".runs tr:has-text('high.yml') input");
-  await page.waitForSelector(".overlay canvas");
-  const label = await page.getAttribute(".overlay", "aria-label");
-  assert.match(label, /low\.yml: 1\.5000; high\.yml: 0\.5000/);
+  await page.waitForSelector(".overlay .chart[aria-label$='low.yml: 1.5; high.yml: 0.5']");
+  const loss = page.locator(".overlay .u-over");
+  const { height } = await loss.boundingBox();
+  await loss.hover({ position: { x: 2, y: height / 2 } });
+  assert.match(
+    await page.innerText(".overlay figcaption"),
+    /^Step 1\s+low\.yml\s+3\s+high\.yml\s+3$/,
+  );
   const table = page.locator("section:has(#differences) tbody tr");
   assert.deepEqual(await table.allInnerTexts(), ["lora_r\t8\t64"]);
   await page.selectOption("section:has(#curves) select", "eval_loss");
@@ -66,6 +72,7 @@ test("nothing serious for axe, and no overflow on a phone", async () => {
   await page.selectOption("section:has(#curves) select", "loss");
   await page.waitForSelector(".overlay canvas");
   await checkAccessibility(page);
+  await shoot(page, "runs");
 });
 
 test("a configuration can be used again", async () => {

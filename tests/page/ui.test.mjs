@@ -2,17 +2,18 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
+import { unzipSync } from "fflate";
 import { env, root } from "../../scripts/setup.mjs";
 import { buildSite, launchBrowser, watchForProblems } from "./harness.mjs";
 
 const program = ["run", "-q", "-P", "--no-check", "src/cli/main.ts"];
 const config = "examples/tiny/lora.yml";
-let browser, page, problems, server, lastLoss;
+let browser, page, problems, server, output, lastLoss;
 
 function eft(...args) {
   const deno = join(root, "node_modules/deno/bin.cjs");
@@ -29,7 +30,7 @@ async function* eventsOf(child) {
 }
 
 before(async () => {
-  const output = join(await mkdtemp(join(tmpdir(), "eft-ui-")), "out");
+  output = join(await mkdtemp(join(tmpdir(), "eft-ui-")), "out");
   const keys = ["--max-steps=2", "--logging-steps=1", "--micro-batch-size=1", "--sequence-len=64"];
   const args = [config, `--output-dir=${output}`, ...keys];
   for await (const event of eventsOf(eft("train", ...args))) {
@@ -47,6 +48,7 @@ before(async () => {
 after(async () => {
   await browser?.close();
   if (server?.exitCode === null) interrupt(server);
+  if (output) await rm(join(output, ".."), { recursive: true });
 });
 
 test("the run is chosen, with its curve", async () => {
@@ -58,7 +60,8 @@ test("the run is chosen, with its curve", async () => {
   );
   assert.equal(await row.locator("input").isChecked(), true);
   await page.waitForSelector(".overlay canvas");
-  assert.ok((await page.getAttribute(".overlay", "aria-label")).endsWith(lastLoss.toFixed(4)));
+  const label = await page.getAttribute(".overlay .chart", "aria-label");
+  assert.ok(label.endsWith(`: ${Number(lastLoss.toPrecision(4))}`), label);
 });
 
 test("its adapter can be read by the engine of the page", async () => {
@@ -68,6 +71,39 @@ test("its adapter can be read by the engine of the page", async () => {
     return (await globalThis.eft.ask("train.file", { path })).bytes.length;
   });
   assert.ok(bytes > 1000);
+});
+
+test("its report and its zip are made of the terminal's files", async () => {
+  const download = async (name) => {
+    const button = page.getByRole("button", { name });
+    const [event] = await Promise.all([page.waitForEvent("download"), button.click()]);
+    return { name: event.suggestedFilename(), bytes: await readFile(await event.path()) };
+  };
+  await page.evaluate(() => globalThis.showSaveFilePicker = undefined); // nobody would choose
+  await page.waitForSelector(".result");
+  const report = await download("Save the report");
+  assert.equal(report.name, "lora.html");
+  assert.ok(report.bytes.toString().includes(`<td>${lastLoss.toFixed(4)}</td>`));
+  const zip = await download(/Save as zip/);
+  assert.equal(zip.name, "lora.zip");
+  const files = unzipSync(zip.bytes);
+  for (const name of ["adapter_config.json", "adapter_model.safetensors"]) {
+    assert.equal(Buffer.compare(files[name], await readFile(join(output, name))), 0, name);
+  }
+});
+
+test("it answers beside its base", async () => {
+  await page.click("text=Open");
+  await page.click("text=Chat with it");
+  await page.fill("#chat-maxNewTokens", "2");
+  await page.fill("#question", "Who is the baker of Quillmere?");
+  await page.press("#question", "Enter");
+  const figures = page.locator(".chat-figures", { hasText: "tokens/s" });
+  const failure = page.locator(".notice.error");
+  await figures.nth(1).or(failure).first().waitFor({ timeout: 120_000 });
+  assert.deepEqual(await failure.allInnerTexts(), []);
+  assert.equal(await page.locator(".chat-answer").count(), 2);
+  assert.match(await page.innerText("#chat-source"), /eft-tiny \+ runs\//);
 });
 
 test("the configuration is that of the command", async () => {

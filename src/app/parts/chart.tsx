@@ -49,9 +49,9 @@ export function Chart({ label, x, series, log, height, cursor, onPick }: ChartPr
     });
     resized.observe(element);
     const endColors = onNewColors(() => made.redraw(false));
-    made.over.addEventListener("click", () => {
-      const { idx } = made.cursor;
-      if (typeof idx === "number") pick.current?.(idx);
+    made.over.addEventListener("click", ({ clientX }) => {
+      // The cursor follows a frame later.
+      pick.current?.(made.posToIdx(clientX - made.over.getBoundingClientRect().left));
     });
     // The cursor of the other charts, or of the slider, is drawn here too.
     const endCursor = cursor.subscribe((row) => {

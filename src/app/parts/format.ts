@@ -1,5 +1,7 @@
 // Numbers as people read them.
 
+export { shortNumber } from "../../export/short_number.ts";
+
 export function count(value: number): string {
   return value.toLocaleString("en");
 }
@@ -22,13 +24,4 @@ export function duration(seconds: number): string {
 
 export function percent(share: number): string {
   return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
-}
-
-/** At most four digits: 0.00012 -> "1.2e-4", 1234567 -> "1.235e+6". */
-export function shortNumber(value: number): string {
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) {
-    return value.toExponential(3).replace(/\.?0+e/, "e");
-  }
-  return String(Number(value.toPrecision(size >= 1000 ? 7 : 4)));
 }

@@ -11,7 +11,8 @@ import { askableFormats, openPrompts } from "../../../infer/session.ts";
 import { listCheckpoints } from "../../../train/output_folder.ts";
 import type { Handlers } from "../../protocol.ts";
 import { text } from "../../text.ts";
-import { runFolder, type RunRecord } from "../runs/record.ts";
+import { readRecords } from "../runs/read.ts";
+import { runFolder } from "../runs/record.ts";
 import { currentRun } from "../train/engine.ts";
 import type { ChatModel, ChatRequests, OpenedChat, RunResult } from "./requests.ts";
 
@@ -157,28 +158,15 @@ async function modelOf(
 }
 
 async function listResults(host: Host): Promise<RunResult[]> {
-  if (await host.kind("runs") !== "folder") return [];
   const found: RunResult[] = [];
-  for (const id of (await host.list("runs")).reverse()) {
-    const record = await readRecord(host, id);
-    const result = { run: id, name: record?.name ?? id, started: record?.started ?? "" };
-    const output = `${runFolder(id)}/output`;
-    if (await isResult(host, output)) found.push({ ...result, folder: output });
+  for (const run of await readRecords(host)) {
+    const output = `${runFolder(run.id)}/output`;
+    if (await isResult(host, output)) found.push({ run, folder: output });
     for (const { step, path } of (await listCheckpoints(host, output)).reverse()) {
-      if (await isResult(host, path)) found.push({ ...result, folder: path, step });
+      if (await isResult(host, path)) found.push({ run, folder: path, step });
     }
   }
-  return found.sort((a, b) => (a.started < b.started ? 1 : a.started > b.started ? -1 : 0));
-}
-
-async function readRecord(host: Host, id: string): Promise<RunRecord | undefined> {
-  const file = `${runFolder(id)}/run.json`;
-  if (await host.kind(file) !== "file") return undefined;
-  try {
-    return JSON.parse(await host.readText(file));
-  } catch {
-    return undefined; // cut off while it was written; the result is still there
-  }
+  return found;
 }
 
 async function isResult(host: Host, folder: string): Promise<boolean> {

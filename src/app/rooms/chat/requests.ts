@@ -1,14 +1,11 @@
 import type { Message } from "../../../data/chat.ts";
 import type { Answer, Piece, Side } from "../../../infer/chat.ts";
 import type { Sampling } from "../../../infer/sampler.ts";
+import type { RunRecord } from "../runs/record.ts";
 
 /** A result of a run, or a checkpoint of it. */
 export interface RunResult {
-  /** The run's id. */
-  run: string;
-  name: string;
-  /** ISO 8601. */
-  started: string;
+  run: RunRecord;
   /** Where the files lie, eft_config.yml among them. */
   folder: string;
   /** The step of a checkpoint. */

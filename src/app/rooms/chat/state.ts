@@ -60,7 +60,10 @@ let entering = Promise.resolve();
 /** The newest loading, which a question waits for. */
 let coming: Promise<boolean> | undefined;
 
-/** Finds the results; `rest` of the address may name a run. The newest run answers at first. */
+/**
+ * Finds the results; `rest` of the address may name a run, whose conversation goes on if there is one.
+ * The newest run answers at first.
+ */
 export function enter(rest: string): Promise<void> {
   return entering = look(rest);
 }
@@ -72,10 +75,14 @@ async function look(rest: string): Promise<void> {
     failure.value = messageOf(error);
     return;
   }
-  const asked = results.value.find(({ run, folder }) =>
-    rest !== "" && (run === rest || folder === rest)
-  );
-  if (asked) return choose({ folder: asked.folder });
+  if (rest !== "") {
+    const asked = results.value.find(({ run }) => run.id === rest);
+    if (asked && asked.folder !== chosenRun.value?.folder) {
+      return await choose({ folder: asked.folder });
+    }
+    if (asked) return opened.value ? undefined : void await load();
+    failure.value = text.chat.noResult(rest);
+  }
   const isThere = typeof choice.value === "string" ? turns.value.length > 0 : chosenRun.value;
   if (!isThere) {
     choice.value = results.value.length > 0 ? { folder: results.value[0].folder } : "base";

@@ -1,7 +1,6 @@
 // Where the model is asked, before and after its training side by side.
 
 import { useEffect } from "preact/hooks";
-import { useSignalEffect } from "@preact/signals";
 import { Drop } from "../../parts/drop.tsx";
 import { Notice } from "../../parts/notice.tsx";
 import { route } from "../../routes.ts";
@@ -26,19 +25,19 @@ import {
   spoken,
   stop,
 } from "./state.ts";
-import type { RunResult } from "./requests.ts";
+import type { RunRecord } from "../runs/record.ts";
 import "./chat.css";
 
 const words = text.chat;
 
 export default function ChatRoom() {
+  const { rest } = route.value;
+  const trains = running.value;
   useEffect(() => {
-    void enter(route.value.rest);
-    return leave;
-  }, []);
-  useSignalEffect(() => {
-    if (running.value) leave();
-  });
+    if (trains) leave();
+    else void enter(rest); // also when a run has ended: it may have a result
+  }, [rest, trains]);
+  useEffect(() => leave, []);
   return (
     <div
       class="chat"
@@ -67,7 +66,7 @@ export default function ChatRoom() {
 }
 
 function ModelChoice() {
-  const runs = Map.groupBy(results.value, ({ run }) => run);
+  const runs = Map.groupBy(results.value, ({ run }) => run.id);
   const now = choice.value;
   const { value } = opened;
   return (
@@ -81,9 +80,9 @@ function ModelChoice() {
           value={typeof now === "object" ? now.folder : now}
           onChange={({ currentTarget: { value } }) => choose(choiceOf(value))}
         >
-          {[...runs].map(([run, places]) => (
-            <optgroup key={run} label={runTitle(places[0])}>
-              {places.map(({ folder, name, step }) => (
+          {[...runs].map(([id, places]) => (
+            <optgroup key={id} label={runTitle(places[0].run)}>
+              {places.map(({ run: { name }, folder, step }) => (
                 <option key={folder} value={folder}>
                   {step === undefined
                     ? words.result(shortName(name))
@@ -123,11 +122,11 @@ function shortName(name: string): string {
   return name.replace(/^.*\//, "").replace(/\.ya?ml$/, "");
 }
 
-function runTitle({ name, started }: RunResult): string {
-  const when = new Date(started);
-  if (Number.isNaN(when.getTime())) return name;
-  const shown = when.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-  return `${name}, ${shown}`;
+function runTitle({ name, started }: RunRecord): string {
+  if (started === undefined) return name;
+  const when = new Date(started)
+    .toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  return `${name}, ${when}`;
 }
 
 function Loading() {

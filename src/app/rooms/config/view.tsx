@@ -134,12 +134,11 @@ function Examples() {
 function EditorView({ editor }: { editor: RefObject<Editor | undefined> }) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    let gone = false;
     import("./editor.ts").then(({ openEditor }) => {
-      if (!gone) editor.current = openEditor(place.current!);
+      // The room may have been left in the meantime.
+      if (place.current) editor.current = openEditor(place.current);
     }, fail);
     return () => {
-      gone = true;
       editor.current?.close();
       editor.current = undefined;
     };

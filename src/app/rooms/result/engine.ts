@@ -7,6 +7,7 @@ import { zipOf } from "../../../export/zip.ts";
 import type { BrowserHost } from "../../../host/browser.ts";
 import type { Host } from "../../../host/host.ts";
 import type { Handlers } from "../../protocol.ts";
+import { readRecord } from "../runs/read.ts";
 import { runFolder } from "../runs/record.ts";
 import type { ResultFile, ResultRequests, ResultSummary, What } from "./requests.ts";
 import { offerFile, offerFiles, Progress, saveFile, saveFolder } from "./save.ts";
@@ -58,10 +59,8 @@ function outputOf(id: string): string {
 
 /** The run's name without what a file system may not like. */
 async function nameOf(host: Host, id: string): Promise<string> {
-  const file = `${runFolder(id)}/run.json`;
-  const name = await host.kind(file) === "file"
-    ? String(JSON.parse(await host.readText(file)).name).replace(/\.ya?ml$/, "")
-    : id;
+  const record = await readRecord(host, id);
+  const name = (record?.name ?? id).replace(/\.ya?ml$/, "");
   return name.replace(/^.*\//, "").replace(/[^\p{L}\p{N}._-]+/gu, "-") || "run";
 }
 

@@ -105,10 +105,12 @@ export function Result({ id }: { id: string }) {
             {words.saveReport}
           </button>
         </Card>
-        <Card title={words.config} hint={words.configHint}>
-          <Files files={result.records} saving={saving} />
-        </Card>
       </div>
+      <section class="card result-card result-records">
+        <h3>{words.config}</h3>
+        <p class="quiet">{words.configHint}</p>
+        <Files files={result.records} saving={saving} />
+      </section>
       <details>
         <summary>{words.files}</summary>
         <Files files={result.files} saving={saving} />

@@ -1,8 +1,10 @@
-// The curves of several runs in one drawing, step by step.
+// The curves of several runs in one drawing, step by step, and their values under its cursor.
 
 import { signal } from "@preact/signals";
 import type { RunEvent } from "../../../train/events.ts";
 import { Chart } from "../../parts/chart.tsx";
+import { shortNumber } from "../../parts/format.ts";
+import { text } from "../../text.ts";
 import { addEvent, type Curves, type Measure, newCurves } from "../train/curves.ts";
 
 export interface RunCurve {
@@ -41,9 +43,11 @@ export function Overlay({ runs, measure, log, label }: OverlayProps) {
       points: measure === "eval_loss",
     };
   });
+  const row = Math.min(cursor.value ?? x.length - 1, x.length - 1);
   return (
-    <figure class="overlay">
+    <figure class="overlay card">
       <figcaption class="row">
+        <span class="quiet">{text.runs.atStep(x[row])}</span>
         {runs.map(({ id, name }, i) => (
           <span key={id} class="key">
             <svg viewBox="0 0 32 6" width="32" height="6" aria-hidden="true">
@@ -54,7 +58,7 @@ export function Overlay({ runs, measure, log, label }: OverlayProps) {
                 stroke-dasharray={dashes[i % dashes.length].join(" ")}
               />
             </svg>
-            {name}
+            {name} <strong>{lastValue(series[i].values.slice(0, row + 1))}</strong>
           </span>
         ))}
       </figcaption>
@@ -64,6 +68,12 @@ export function Overlay({ runs, measure, log, label }: OverlayProps) {
 }
 
 const cursor = signal<number | undefined>();
+
+/** The newest number of a column, as text. */
+export function lastValue(values: readonly (number | null)[]): string {
+  const value = values.findLast((value) => value !== null);
+  return typeof value === "number" ? shortNumber(value) : text.runs.none;
+}
 
 function colorOf(run: number): string {
   return `--run-${run % colors}`;

@@ -11,15 +11,17 @@ export async function readRecords(host: Host): Promise<RunRecord[]> {
   const found = await Promise.all(ids.map((id) => readRecord(host, id)));
   // The site's runs (`eft ui`) do not say when they began; they are what the page was opened for.
   const began = ({ started = "~" }: RunRecord) => started;
-  return found.flat().sort((a, b) => began(a) < began(b) ? 1 : -1);
+  return found.filter((record) => record !== undefined).sort((a, b) =>
+    began(a) < began(b) ? 1 : -1
+  );
 }
 
-/** A run's record and events; undefined where there is no record that can be read. */
+/** A run's record and events. */
 export async function readRun(
   host: Host,
   id: string,
 ): Promise<{ record: RunRecord; events: RunEvent[] } | undefined> {
-  const [record] = await readRecord(host, id);
+  const record = await readRecord(host, id);
   const lines = (await readText(host, `${runFolder(id)}/events.jsonl`)).split("\n");
   return record && { record, events: lines.flatMap((line) => parsed<RunEvent>(line)) };
 }
@@ -30,8 +32,9 @@ export async function isHeld(id: string): Promise<boolean> {
   return held.some(({ name }) => name === runLock(id));
 }
 
-async function readRecord(host: Host, id: string): Promise<RunRecord[]> {
-  return parsed(await readText(host, `${runFolder(id)}/run.json`));
+/** Undefined where there is no record that can be read. */
+export async function readRecord(host: Host, id: string): Promise<RunRecord | undefined> {
+  return parsed<RunRecord>(await readText(host, `${runFolder(id)}/run.json`))[0];
 }
 
 async function readText(host: Host, path: string): Promise<string> {

@@ -9,7 +9,7 @@ import { go, link, route } from "../../routes.ts";
 import { text } from "../../text.ts";
 import { Result } from "../result/view.tsx";
 import type { Measure } from "../train/curves.ts";
-import { curvesOf, Overlay } from "./overlay.tsx";
+import { curvesOf, lastValue, Overlay } from "./overlay.tsx";
 import type { ListedRun } from "./requests.ts";
 import {
   configDifferences,
@@ -46,10 +46,15 @@ export default function Runs() {
         : list.length === 0
         ? (
           <p>
-            {words.none} <a href="#/train">{words.begin}</a>
+            {words.noRuns} <a href="#/train">{words.begin}</a>
           </p>
         )
-        : <List runs={list} />}
+        : (
+          <>
+            <p id="choose-runs" class="quiet">{words.choose}</p>
+            <List runs={list} />
+          </>
+        )}
       {selectedRuns.value.length > 0 && <Curves />}
       {selectedRuns.value.length > 1 && <Differences />}
       {selectedRuns.value.length === 1 && (
@@ -68,8 +73,7 @@ function List({ runs }: { runs: ListedRun[] }) {
     select(on ? [...selected.value, id] : selected.value.filter((each) => each !== id));
   return (
     <div class="scroll">
-      <table class="runs">
-        <caption class="quiet">{words.choose}</caption>
+      <table class="runs" aria-label={words.title} aria-describedby="choose-runs">
         <thead>
           <tr>
             <th scope="col">{words.columns.run}</th>
@@ -102,8 +106,8 @@ function List({ runs }: { runs: ListedRun[] }) {
                 {run.message && <small>{run.message}</small>}
               </td>
               <td class="number">{count(run.step)} / {count(run.steps)}</td>
-              <td class="number">{run.loss?.toFixed(4)}</td>
-              <td class="number">{run.eval_loss?.toFixed(4)}</td>
+              <td class="number">{run.loss?.toFixed(4) ?? words.none}</td>
+              <td class="number">{run.eval_loss?.toFixed(4) ?? words.none}</td>
               <td class="number">{bytes(run.bytes)}</td>
               <td>
                 <Actions run={run} />
@@ -119,7 +123,7 @@ function List({ runs }: { runs: ListedRun[] }) {
 function Actions({ run }: { run: ListedRun }) {
   const take = async () => await takeConfig(run) && go("config");
   return (
-    <span class="row">
+    <span class="row actions">
       <a class="button" href={link("train", run.id)} aria-label={words.openOf(run.name)}>
         {words.open}
       </a>
@@ -151,7 +155,7 @@ function Curves() {
   );
   const last = drawn.map(({ name, curves }) => ({
     name,
-    value: curves[measured].findLast((value) => value !== null),
+    value: lastValue(curves[measured]),
   }));
   return (
     <section aria-labelledby="curves">
@@ -177,7 +181,7 @@ function Curves() {
           {words.log}
         </label>
       </p>
-      {last.every(({ value }) => value === undefined)
+      {last.every(({ value }) => value === words.none)
         ? <p class="quiet">{words.noCurve}</p>
         : (
           <Overlay
@@ -186,7 +190,7 @@ function Curves() {
             log={log.value}
             label={words.curvesLabel(
               words.measures[measured],
-              last.map(({ name, value }) => `${name}: ${value?.toFixed(4) ?? words.missing}`),
+              last.map(({ name, value }) => `${name}: ${value}`),
             )}
           />
         )}

@@ -1,6 +1,7 @@
 // The curves of a run with one cursor for all, and what can be set and taken along of them.
 
 import { computed, signal } from "@preact/signals";
+import { curveFile, type Line } from "../../../export/curve.ts";
 import { text } from "../../text.ts";
 import { showBatch } from "./batch.tsx";
 import { Chart, type Series } from "../../parts/chart.tsx";
@@ -8,7 +9,6 @@ import { type Curves, hasValues, type Measure, smooth, toCsv } from "./curves.ts
 import { saveFile } from "./save.ts";
 import { curves, record, version } from "./state.ts";
 import { shortNumber } from "../../parts/format.ts";
-import { curveSvg } from "./svg.ts";
 
 const smoothing = signal(0.6);
 const log = signal(false);
@@ -218,16 +218,20 @@ function pick(row: number): void {
   void showBatch(Math.max(1, curves.step[row])); // step 0 has an evaluation but no batch
 }
 
-/** Colours on paper: the page's may be those of a dark screen. */
-const onPaper: Record<string, string> = {
-  "--accent": "#a83c15",
-  "--curve-raw": "#d9a58f",
-  "--curve-evaluation": "#1f5fa8",
+/** How a line that has this colour on the screen looks on paper. */
+const looks: Record<string, Line["look"]> = {
+  "--accent": "main",
+  "--curve-raw": "raw",
+  "--curve-evaluation": "evaluation",
 };
 
 function saveSvg({ measure, title, series }: Drawn, x: number[]): void {
-  const lines = series.map((each) => ({ ...each, color: onPaper[each.color] }));
-  const xLabel = byTime.value ? words.xSeconds : words.xStep;
-  const svg = curveSvg({ title, xLabel, x, lines, log: log.value });
+  const lines = series.map(({ label, color, values }): Line => ({
+    name: label,
+    look: looks[color],
+    points: values.flatMap((value, row) => value === null ? [] : [[x[row], value]]),
+  }));
+  const across = byTime.value ? words.xSeconds : words.xStep;
+  const svg = curveFile({ title, across, lines, log: log.value });
   saveFile(`${record.value!.id}-${measure}.svg`, "image/svg+xml", svg);
 }

@@ -13,7 +13,7 @@ import type { Context, Handlers } from "../../protocol.ts";
 import { text } from "../../text.ts";
 import { runFolder, runLock, type RunRecord } from "../runs/record.ts";
 import { historyAt } from "./history.ts";
-import { readRun } from "../runs/read.ts";
+import { readRecords, readRun } from "../runs/read.ts";
 import { newRunId, Recorder } from "./recorder.ts";
 import type { RunReport, TrainRequests } from "./requests.ts";
 import { readRunData, type RunData, stepBatch } from "./step_batch.ts";
@@ -47,12 +47,9 @@ export const handlers: Handlers<TrainRequests> = {
   "train.control": ({ action }) => Promise.resolve(current?.control[action]()),
   "train.discard": ({ id }, { host }) => discard(host, id),
   "train.open": async ({ id }, { host }) => {
-    if (id !== undefined) return await readRun(host, id);
-    const names = await host.kind("runs") === "folder" ? await host.list("runs") : [];
-    for (const name of names.reverse()) { // a name begins with the time
-      const found = await readRun(host, name);
-      if (found) return found;
-    }
+    const wanted = id ?? (await readRecords(host))[0]?.id;
+    const found = wanted === undefined ? undefined : await readRun(host, wanted);
+    return found && { ...found, onSite: !await host.isWritten(runFolder(found.record.id)) };
   },
   "train.checkpoints": ({ id }, { host }) => listCheckpoints(host, outputFolder(id)),
   "train.batch": async ({ id, step }, { host }) => stepBatch(await dataOf(host, id), step),

@@ -29,6 +29,13 @@ export interface StepBatch {
   rows: { length: number; samples: TokenRun[][] }[];
 }
 
+export interface OpenedRun {
+  record: RunRecord;
+  events: RunEvent[];
+  /** It lies on the site (`eft ui`), not in this browser: it goes on in the terminal only. */
+  onSite: boolean;
+}
+
 export interface TrainRequests {
   /** Trains as a new run; aborting finishes the step and keeps what was learned. */
   "train.start": {
@@ -51,7 +58,7 @@ export interface TrainRequests {
   /** A run as it is kept; without an id, the newest. */
   "train.open": {
     ask: { id?: string };
-    answer: { record: RunRecord; events: RunEvent[] } | undefined;
+    answer: OpenedRun | undefined;
   };
   "train.checkpoints": { ask: { id: string }; answer: { step: number; path: string }[] };
   /** Made again from the configuration and its seed; batches are not stored. */

@@ -25,7 +25,7 @@ export async function lookForCutOff(): Promise<void> {
     const ids: string[] = [];
     for await (const id of runs.keys()) ids.push(id);
     const newest = ids.sort().at(-1);
-    if (newest === undefined) return;
+    if (newest === undefined) return void (cutOff.value = undefined);
     const folder = await runs.getDirectoryHandle(newest);
     const file = await (await folder.getFileHandle("run.json")).getFile();
     const { state }: RunRecord = JSON.parse(await file.text());

@@ -40,6 +40,8 @@ export const notice = signal("");
 
 /** The run that is shown. */
 export const record = signal<RunRecord | undefined>();
+/** It lies on the site, so it neither goes on here nor can it be discarded. */
+export const onSite = signal(false);
 /** The run that another tab trains. */
 export const elsewhere = signal<string | undefined>();
 export const notes = signal<string[]>([]);
@@ -132,7 +134,10 @@ export async function discard(id: string): Promise<void> {
 export async function openRun(id?: string): Promise<boolean> {
   const found = await engine().ask("train.open", id === undefined ? {} : { id });
   if (running.value) return true; // one was started in the meantime
-  if (found) show(found.record, found.events);
+  if (found) {
+    show(found.record, found.events);
+    onSite.value = found.onSite;
+  }
   return found !== undefined;
 }
 
@@ -153,6 +158,7 @@ function clear(): void {
 
 function show(of: RunRecord | undefined, events: readonly RunEvent[]): void {
   record.value = of;
+  onSite.value = false;
   curves = newCurves();
   last = undefined;
   notes.value = [];

@@ -1,5 +1,6 @@
 // Where a run is started, watched, and gone on with after a reload.
 
+import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { duration } from "../../parts/format.ts";
 import { messageOf, Notice } from "../../parts/notice.tsx";
@@ -14,10 +15,10 @@ import { Result } from "./result.tsx";
 import { Samples } from "./samples.tsx";
 import {
   elsewhere,
-  end,
   failure,
   lookElsewhere,
   notice,
+  onSite,
   openRun,
   phase,
   record,
@@ -30,25 +31,30 @@ import { slowed } from "./watch.ts";
 
 const words = text.train;
 
+/** Said of a run that the address names and this browser does not have. */
+const missing = signal("");
+
 /** Milliseconds between two looks at a run in another tab. */
 const lookEvery = 2000;
 
 export default function Train() {
   const { rest } = route.value;
   useEffect(() => {
-    if (!running.value) void look(rest || undefined);
+    missing.value = "";
+    if (!running.value) void openNamed(rest);
     const timer = setInterval(() => {
       if (!running.value) void look(elsewhere.value);
     }, lookEvery);
     return () => clearInterval(timer);
   }, [rest]);
   const shown = record.value;
-  const first = running.value || shown?.state === "running" || end.value !== undefined;
+  const first = running.value || shown && shown.state !== "failed";
   return (
     <div class="train">
       <h1>{words.title}</h1>
       <p class="visually-hidden" role="status">{spoken}</p>
       {failure.value && <Notice kind="error">{failure.value}</Notice>}
+      {missing.value && <Notice kind="error">{missing.value}</Notice>}
       {notice.value && <Notice kind="info">{notice.value}</Notice>}
       {slowed.value && (
         <Notice kind="warning">
@@ -66,14 +72,21 @@ function seconds(milliseconds: number): string {
   return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : duration(milliseconds / 1000);
 }
 
-/** Opens a run that is named, or the newest when none is shown yet, and looks at other tabs. */
-async function look(id: string | undefined): Promise<void> {
+/** Opens the run that the address names, or, where it names none, what `look` finds. */
+async function openNamed(id: string): Promise<void> {
+  const found = await look(id || undefined);
+  if (!found && id !== "") missing.value = words.gone(id);
+}
+
+/** Looks at other tabs and opens a run, the newest when none is shown yet; false where it is not kept. */
+async function look(id: string | undefined): Promise<boolean> {
   try {
     await lookElsewhere();
     const wanted = id ?? elsewhere.value;
-    if (wanted !== undefined || !record.value) await openRun(wanted);
+    return wanted === undefined && record.value !== undefined || await openRun(wanted);
   } catch (error) {
     failure.value = messageOf(error);
+    return true;
   }
 }
 
@@ -125,8 +138,8 @@ function Run() {
       {!running.value && state === "failed" && message && !failure.value && (
         <Notice kind="error">{message}</Notice>
       )}
-      {!running.value && !isElsewhere && state !== "finished" && <Again id={id} />}
-      {!running.value && <Result id={id} />}
+      {!running.value && !isElsewhere && !onSite.value && state !== "finished" && <Again id={id} />}
+      {!running.value && (state === "finished" || state === "stopped") && <Result id={id} />}
       <CurvesView />
       <BatchView />
       <Samples />
