@@ -2,15 +2,11 @@
 
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { root } from "../../scripts/setup.mjs";
 import { openPage } from "./harness.mjs";
-
-const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
-const policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; " +
-  "img-src 'self' data: blob:; worker-src 'self' blob:; connect-src 'self'";
+import { overflow, seriousProblems, typeConfig } from "./person.mjs";
 
 let site, page;
 before(async () => {
@@ -27,9 +23,7 @@ async function text() {
     return content.cmTile?.view?.state.doc.toString() ?? content.cmView.view.state.doc.toString();
   });
 }
-async function write(whole) {
-  await page.locator(".cm-content").fill(whole);
-}
+const write = (whole) => typeConfig(page, whole);
 /** Waits for the engine's word on what is written now. */
 async function counted(pattern) {
   await page.waitForFunction(
@@ -298,52 +292,13 @@ test("the configuration is there after a reload, and undo survives another room"
   assert.match(await text(), /QLoRA[^]*seed: 42/);
 });
 
-test("a strict policy for content is kept, editor and all", async () => {
-  const context = await page.context().browser().newContext();
-  const strict = await context.newPage();
-  const violations = [];
-  strict.on("console", (message) => message.type() === "error" && violations.push(message.text()));
-  await strict.route(site.url, async (route) => {
-    const answer = await route.fetch();
-    const body = (await answer.text()).replace(
-      "<head>",
-      `<head><meta http-equiv="Content-Security-Policy" content="${policy}">`,
-    );
-    await route.fulfill({ response: answer, body });
-  });
-  await strict.goto(`${site.url}#/config`);
-  const editor = strict.locator(".cm-content");
-  await editor.waitFor();
-  await editor.click();
-  await strict.keyboard.press("Control+a");
-  await strict.keyboard.type("base_model: m\noptimizr: sgd\n");
-  await strict.locator(".cm-lint-marker-error").first().waitFor();
-  await strict.locator(".cm-lintRange-error").first().hover();
-  await strict.locator(".cm-diagnostic").first().waitFor();
-  await strict.keyboard.press("Control+End");
-  await strict.keyboard.type("lora_");
-  await strict.locator(".cm-tooltip-autocomplete").waitFor();
-  const display = await strict.locator(".cm-editor").evaluate((e) => getComputedStyle(e).display);
-  assert.equal(display, "flex", "the editor has its style sheet");
-  assert.deepEqual(violations, []);
-  await context.close();
-});
-
 test("axe finds nothing serious; a phone shows it without scrolling sideways", async () => {
   for (const [colorScheme, width] of [["light", 1280], ["dark", 1280], ["light", 360]]) {
     await page.emulateMedia({ colorScheme });
     await page.setViewportSize({ width, height: 800 });
     await page.waitForSelector(".savings");
-    await page.addScriptTag({ path: axe });
-    const { violations } = await page.evaluate(() => globalThis.axe.run());
-    const serious = violations.filter(({ impact }) => /serious|critical/.test(impact));
-    assert.deepEqual(
-      serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(" ")}`),
-      [],
-      `${colorScheme} ${width}`,
-    );
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-    assert.ok(wide <= width, `${wide} of ${width}`);
+    assert.deepEqual(await seriousProblems(page), [], `${colorScheme} ${width}`);
+    assert.equal(await overflow(page), 0);
     if (process.env.EFT_SCREENSHOTS) {
       const name = width < 500 ? "config-phone" : colorScheme === "dark" ? "config-dark" : "config";
       mkdirSync(join(root, "docs/screenshots"), { recursive: true });

@@ -43,6 +43,16 @@ export async function photograph(browser, url, room, prepare) {
   }
 }
 
+/**
+ * Replaces what the editor of the room Config holds. Playwright's `fill` would make Chromium put inline
+ * styles into it, which the page's policy refuses.
+ */
+export async function typeConfig(page, whole) {
+  await page.click(".cm-content");
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText(whole);
+}
+
 /** By how many pixels the page is wider than its window. */
 export function overflow(page) {
   return page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -61,6 +71,14 @@ export function writePrivate(page, path, text) {
     await stream.write(text);
     await stream.close();
   }, [path, text]);
+}
+
+/** Removes a file or folder of the private file system. */
+export function removePrivate(page, name) {
+  return page.evaluate(async (name) => {
+    const folder = await navigator.storage.getDirectory();
+    await folder.removeEntry(name, { recursive: true }).catch(() => {});
+  }, name);
 }
 
 /** All files of the private file system: path to size. */

@@ -152,8 +152,9 @@ async function run(
       say("info", kind === "copy" ? words.stoppedCopy : words.stoppedDownload);
     }
   } finally {
+    await refresh();
     transfer.value = undefined;
-    await Promise.all([refresh(), look()]);
+    await look();
   }
 }
 
