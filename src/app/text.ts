@@ -16,7 +16,7 @@ export const text = {
     skip: "Skip to the content",
     navigation: "Rooms",
     loading: "Loading",
-    theme: { system: "System colours", light: "Light", dark: "Dark" },
+    theme: { system: "System", light: "Light", dark: "Dark" },
     themeButton: (theme: string) => `Colours: ${theme}`,
     private: "Everything stays on this computer.",
     offline: "Works offline.",

@@ -135,7 +135,7 @@ test("every problem stands at its line, and what was meant is one click away", a
   assert.match(await text(), /\nlora_r: 8\n/);
   await page.mouse.move(5, 5);
   await page.locator(".findings li.error button").click();
-  assert.equal(await page.locator(".cm-activeLine").innerText(), "micro_batch_size: none");
+  await page.locator(".cm-activeLine", { hasText: /^micro_batch_size: none$/ }).waitFor();
 });
 
 test("YAML with a mistake puts the form to rest", async () => {

@@ -518,8 +518,8 @@ test("a file of 1 GB is kept, looked at and given up without taking its size in 
   await page.waitForSelector(".copying", { state: "detached" });
   assert.equal(await page.locator("table.files >> text=large-2").count(), 0);
   assert.equal(await page.locator(".notice.error").count(), 0);
-  await page.locator("tr:has-text('large.jsonl') button.small").click();
-  await page.locator("tr:has-text('large.jsonl') button.small").click();
+  await page.click('[aria-label="Delete large.jsonl"]');
+  await page.click('[aria-label="Delete for good large.jsonl"]');
   await page.waitForFunction(() =>
     !document.querySelector("table.files").textContent.includes("large")
   );

@@ -304,6 +304,7 @@ test("pictures", photographs, async () => {
       document.querySelector("#chosen").textContent === "owner/tiny"
     );
     await page.waitForSelector("#kept");
+    await page.waitForSelector(".facts");
     await page.evaluate(() => scrollTo(0, 0));
   });
 });

@@ -29,9 +29,9 @@ export const photographs = {
 export async function photograph(browser, url, room, prepare) {
   for (
     const [suffix, width, height, colorScheme] of [
-      ["", 1280, 800, "light"],
-      ["-dark", 1280, 800, "dark"],
-      ["-phone", 360, 800, "light"],
+      ["", 1280, 720, "light"],
+      ["-dark", 1280, 720, "dark"],
+      ["-phone", 360, 720, "light"],
     ]
   ) {
     const context = await browser.newContext({ viewport: { width, height }, colorScheme });

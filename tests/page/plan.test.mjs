@@ -141,14 +141,15 @@ test("while a run trains there is the plan of the next one, but nothing is measu
   await page.waitForSelector("#measure", { timeout: 60_000 });
   assert.equal(await next.count(), 0);
   // A run of another tab has the GPU as well.
-  const other = await page.context().newPage();
-  await other.goto(`${site.url}files.json`);
-  await other.evaluate(() =>
-    void navigator.locks.request("eft-run-other", () => new Promise(() => {}))
+  await page.evaluate(() =>
+    void navigator.locks.request(
+      "eft-run-other",
+      () => new Promise((end) => globalThis.endOther = end),
+    )
   );
   await page.click("#measure");
   await page.locator(".plan .notice.error", { hasText: "A run is training" }).waitFor();
-  await other.close();
+  await page.evaluate(() => globalThis.endOther());
 });
 
 test("what the GPU cannot bind is said, with the changes that mend it", async () => {

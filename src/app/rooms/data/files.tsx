@@ -17,7 +17,7 @@ const pastedName = signal("");
 export function Files() {
   return (
     <section aria-labelledby="files-title">
-      <h2 id="files-title" class="hidden">{words.files}</h2>
+      <h2 id="files-title" class="visually-hidden">{words.files}</h2>
       <Drop label={words.choose} onFiles={keepFiles}>
         <p class="quiet">{words.dropHint}</p>
         <button
@@ -104,7 +104,7 @@ function List() {
             <th scope="col">{words.file}</th>
             <th scope="col" class="number">{words.size}</th>
             <th scope="col">
-              <span class="hidden">{words.actions}</span>
+              <span class="visually-hidden">{words.actions}</span>
             </th>
           </tr>
         </thead>

@@ -20,10 +20,7 @@ import {
 const words = text.model;
 
 export function KeptModels() {
-  // What is being copied now is shown as that, further up.
-  const entries = kept.value.filter(({ kind, unfinished }) =>
-    kind !== "site" && !(kind === "own" && unfinished && transfer.value)
-  );
+  const entries = kept.value.filter(({ kind }) => kind !== "site");
   return (
     <section aria-labelledby="kept-title">
       <h2 id="kept-title">{words.keptTitle}</h2>
