@@ -1,6 +1,7 @@
 // The configurations that come with the site, which the rooms Start and Config offer to begin from.
 
 import { signal } from "@preact/signals";
+import { aboutExample } from "./about_example.ts";
 import { siteBase } from "./engine.ts";
 
 export interface Example {
@@ -37,13 +38,4 @@ async function get(path: string): Promise<Response> {
   const response = await fetch(new URL(path, siteBase));
   if (!response.ok) throw new Error(`${path}: ${response.status} ${response.statusText}`);
   return response;
-}
-
-/** The first sentence of the comment at the top, up to an indented line, which is a command. */
-export function aboutExample(text: string): string {
-  const lines = /^(#.*\n)*/.exec(text)![0].split("\n").map((line) => line.replace(/^# ?/, ""));
-  const command = lines.findIndex((line) => /^\s/.test(line));
-  const prose = lines.slice(0, command < 0 ? undefined : command).join(" ").trim();
-  const sentence = /^.*?(?=\.(?:\s|$)|:$|$)/.exec(prose)![0];
-  return sentence && `${sentence}.`;
 }

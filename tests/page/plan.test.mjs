@@ -121,37 +121,6 @@ test("measuring can be stopped", async () => {
   await page.waitForSelector("#measure");
 });
 
-test("while a run trains there is the plan of the next one, but nothing is measured", async () => {
-  await page.click("#start");
-  await page.waitForSelector(".indicator strong", { timeout: 120_000 });
-  await page.click("nav >> text=Config");
-  const next = page.locator(".plan .notice.info");
-  await next.waitFor();
-  assert.match(await next.innerText(), /A run is training .* this is the plan of the next one/);
-  await page.waitForSelector("#verdict");
-  const refused = await page.evaluate(async () => {
-    const configText = await (await fetch("examples/tiny/lora.yml")).text();
-    const ask = { configText, configName: "lora.yml" };
-    return await globalThis.eft.ask("plan.measure", ask).then(() => "measured", (e) => e.message);
-  });
-  assert.match(refused, /A run is training; a step can be measured when it has ended/);
-  await page.click("nav >> text=Train");
-  await page.click("#discard");
-  await page.click("#discard-yes");
-  await page.waitForSelector("#measure", { timeout: 60_000 });
-  assert.equal(await next.count(), 0);
-  // A run of another tab has the GPU as well.
-  await page.evaluate(() =>
-    void navigator.locks.request(
-      "eft-run-other",
-      () => new Promise((end) => globalThis.endOther = end),
-    )
-  );
-  await page.click("#measure");
-  await page.locator(".plan .notice.error", { hasText: "A run is training" }).waitFor();
-  await page.evaluate(() => globalThis.endOther());
-});
-
 test("what the GPU cannot bind is said, with the changes that mend it", async () => {
   await configure(example.replace("micro_batch_size: 1", "micro_batch_size: 40000"));
   const notice = page.locator(".plan .notice.warning");
@@ -195,6 +164,37 @@ test("axe finds nothing serious; a phone shows it without scrolling sideways", a
       await page.screenshot({ path: join(root, `docs/screenshots/${name}.png`) });
     }
   }
+});
+
+test("while a run trains there is the plan of the next one, but nothing is measured", async () => {
+  await page.click("#start");
+  await page.waitForSelector(".indicator strong", { timeout: 120_000 });
+  await page.click("nav >> text=Config");
+  const next = page.locator(".plan .notice.info");
+  await next.waitFor();
+  assert.match(await next.innerText(), /A run is training .* this is the plan of the next one/);
+  await page.waitForSelector("#verdict");
+  const refused = await page.evaluate(async () => {
+    const configText = await (await fetch("examples/tiny/lora.yml")).text();
+    const ask = { configText, configName: "lora.yml" };
+    return await globalThis.eft.ask("plan.measure", ask).then(() => "measured", (e) => e.message);
+  });
+  assert.match(refused, /A run is training; a step can be measured when it has ended/);
+  await page.click("nav >> text=Train");
+  await page.click("#discard");
+  await page.click("#discard-yes");
+  await page.waitForSelector("#measure", { timeout: 60_000 });
+  assert.equal(await next.count(), 0);
+  // A run of another tab has the GPU as well.
+  await page.evaluate(() =>
+    void navigator.locks.request(
+      "eft-run-other",
+      () => new Promise((end) => globalThis.endOther = end),
+    )
+  );
+  await page.click("#measure");
+  await page.locator(".plan .notice.error", { hasText: "A run is training" }).waitFor();
+  await page.evaluate(() => globalThis.endOther());
 });
 
 test("the console shows no error", () => {
