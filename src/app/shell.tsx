@@ -79,7 +79,6 @@ function RunIndicator() {
   const now = runningNow.value;
   useEffect(() => void lookForCutOff(), []);
   if (!now && cutOff.value) {
-    if (route.value.room.name === "start") return null; // it says more about it itself
     return <a class="indicator" href={link("train", cutOff.value.id)}>{text.train.cutOffShort}</a>;
   }
   if (!now) return null;

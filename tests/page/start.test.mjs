@@ -91,8 +91,7 @@ test("a run that was cut off is one line that leads to it; one that goes on is n
   await line.waitFor();
   assert.match(await line.textContent(), /lora\.yml was cut off at step 120 of 200/);
   assert.equal(await line.locator("a").getAttribute("href"), "#/train/b");
-  // Elsewhere the header says so, here it need not say it twice.
-  assert.equal(await page.locator(".indicator").count(), 0);
+  assert.deepEqual(await page.locator(".indicator").allInnerTexts(), ["A run was cut off"]);
   // As the worker of another tab does.
   const other = await context.newPage();
   await other.goto(`${site.url}files.json`);
@@ -174,7 +173,8 @@ test("the demo: trained, stopped and kept, asked; then cut off and gone on with"
   await start();
   const line = page.locator(".notice.info", { hasText: "was cut off" });
   await line.waitFor();
-  assert.equal(await page.locator("text=was cut off").count(), 1);
+  assert.equal(await page.locator("main >> text=was cut off").count(), 1);
+  assert.equal(await page.locator("header >> text=was cut off").count(), 1);
   await page.click("nav >> text=Model");
   assert.equal(await page.textContent(".indicator"), "A run was cut off");
   await page.click("nav >> text=Start");
