@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { siteBase } from "./engine.ts";
+import { heldRuns } from "./rooms/runs/read.ts";
 
 /** The whole site is kept: the page works without a network from now on. */
 export const keptOffline = signal(false);
@@ -50,10 +51,9 @@ async function lookForCopy(): Promise<void> {
   keptOffline.value = registration?.active != null && await caches.match(siteBase) !== undefined;
 }
 
-/** While an update waits: the lock of every run is seen from all tabs (rooms/runs/record.ts). */
+/** While an update waits. */
 async function lookForRuns(): Promise<void> {
-  const { held = [] } = await navigator.locks.query();
-  runGoesOn.value = held.some(({ name }) => name?.startsWith("eft-run-"));
+  runGoesOn.value = (await heldRuns()).size > 0;
   if (updateWaits.value) setTimeout(lookForRuns, 2000);
 }
 

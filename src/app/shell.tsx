@@ -27,6 +27,7 @@ export function Shell() {
   useEffect(() => {
     // After the first look, a change of room is like a change of page: readers start at its top.
     if (!first.current) main.current?.focus();
+    document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest" });
     first.current = false;
   }, [room]);
   const View = views.value.get(room);

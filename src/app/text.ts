@@ -16,7 +16,7 @@ export const text = {
     skip: "Skip to the content",
     navigation: "Rooms",
     loading: "Loading",
-    theme: { system: "System colours", light: "Light", dark: "Dark" },
+    theme: { system: "System", light: "Light", dark: "Dark" },
     themeButton: (theme: string) => `Colours: ${theme}`,
     private: "Everything stays on this computer.",
     offline: "Works offline.",
@@ -39,8 +39,13 @@ export const text = {
     tryButton: "Train the demo",
     tryBusy: "A run goes on",
     tryAfter: "Then ask it in Chat: “Who is the weaver of Quillmere?”",
-    tryDone: (loss: number | undefined) =>
-      `The model has learnt the town${loss === undefined ? "" : ` (loss ${loss.toFixed(3)})`}.`,
+    tryDone: (
+      { state, step, steps, loss }: { state: string; step: number; steps: number; loss?: number },
+    ) =>
+      (state === "finished"
+        ? "The model has learnt the town"
+        : `The model has learnt for ${step} of ${steps} steps`) +
+      `${loss === undefined ? "" : ` (loss ${loss.toFixed(3)})`}.`,
     tryAsk: "Ask it in Chat: “Who is the weaver of Quillmere?”",
     tryAnswer: "It is Bedok.",
     watch: "Watch it",
@@ -194,9 +199,6 @@ export const text = {
     use: "Use",
     goOn: "Go on",
     inUse: "in use",
-    delete: "Delete",
-    deleteSure: "Delete for good",
-    keep: "Keep",
     named: (action: string, name: string) => `${action} ${name}`,
     usage: (used: string, quota: string) => `${used} used of ${quota} that the browser allows`,
     usageLabel: "Storage used",
@@ -231,10 +233,6 @@ export const text = {
     pasteKeep: "Keep",
     copying: (path: string) => `Keeping ${path}`,
     cancel: "Cancel",
-    delete: "Delete",
-    reallyDelete: "Really delete",
-    deleteName: (name: string) => `Delete ${name}`,
-    reallyDeleteName: (name: string) => `Really delete ${name}`,
     // The data sets of the configuration.
     sets: "In the configuration",
     noSets: "The configuration names no data yet.",
@@ -463,6 +461,9 @@ export const text = {
     measureHelp: "Computes one real step on the GPU and keeps nothing of it.",
     stopped: "Stopped; nothing was kept.",
     busy: "A run is training; a step can be measured when it has ended.",
+    next:
+      "A run is training with the configuration that it was started with; this is the plan of " +
+      "the next one.",
     perStep: "per step",
     speed: "speed",
     tokensPerSecond: (count: string) => `${count} tokens/s`,
@@ -725,6 +726,12 @@ export const text = {
     same: "The configurations are the same.",
     key: "Key",
     missing: "not set",
+  },
+  delete: {
+    delete: "Delete",
+    sure: "Delete for good",
+    keep: "Keep",
+    named: (action: string, name: string) => `${action} ${name}`,
   },
   update: {
     ready: "A new version is ready.",

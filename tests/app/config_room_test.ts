@@ -6,7 +6,7 @@ import { configJsonSchema } from "../../src/config/json_schema.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import { editKeys } from "../../src/app/config_text.ts";
 import { groups, methodChanges, methodOf, methods } from "../../src/app/rooms/config/fields.ts";
-import { leadingComment, readConfigFile } from "../../src/app/rooms/config/read_file.ts";
+import { readConfigFile } from "../../src/app/rooms/config/read_file.ts";
 import {
   kindOf,
   type Schema,
@@ -97,14 +97,4 @@ Deno.test("files that are no configuration get a sentence", async () => {
   assert.match(await reason("<html><body>a: b</body></html>"), /key: value/);
   assert.equal(await reason("base_model: x\nbad: [1\n"), "taken");
   assert.equal(await reason("base_model: x\n"), "taken");
-});
-
-Deno.test("an example is described by the first sentence of its comment", () => {
-  assert.equal(
-    leadingComment(
-      "# Teaches a thing, with LoRA:\n#   deno run x\n# More about it.\nbase_model: m\n",
-    ),
-    "Teaches a thing, with LoRA.",
-  );
-  assert.equal(leadingComment("base_model: m\n"), "");
 });

@@ -1,6 +1,7 @@
 // The start room's pure parts: advice for browsers without WebGPU, and what an example is about.
 
 import { equal, match } from "node:assert/strict";
+import { aboutExample } from "../../src/app/about_example.ts";
 import { browserHelp } from "../../src/app/rooms/start/browser_help.ts";
 
 const mozilla = "Mozilla/5.0";
@@ -60,4 +61,12 @@ Deno.test("an address that is not safe is the first thing to say", () => {
 Deno.test("on Linux, Chrome's flags are named", () => {
   const lines = browserHelp({ agent: agents.linux, host: "", secure: true, noAdapter: true });
   match(lines.join("\n"), /chrome:\/\/flags[^]*chrome:\/\/gpu/);
+});
+
+Deno.test("an example is described by the first sentence of its comment", () => {
+  const comment =
+    "# Teaches a thing, with LoRA:\n#   deno run x\n# More about it.\nbase_model: m\n";
+  equal(aboutExample(comment), "Teaches a thing, with LoRA.");
+  equal(aboutExample("# Quantized first. Then trained.\nbase_model: m\n"), "Quantized first.");
+  equal(aboutExample("base_model: m\n"), "");
 });

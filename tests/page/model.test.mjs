@@ -179,6 +179,7 @@ test("a folder is kept under its name and chosen; comments of the configuration 
     expected.sort(),
   );
   const row = page.locator("#kept tr", { hasText: "./models/my-model-1" });
+  await row.waitFor();
   assert.match(await row.textContent(), /dropped.*1\.7 MiB/);
   assert.equal(await asked(), 1);
   assert.match(await page.textContent("#usage"), /MiB used of .* that the browser allows/);
@@ -303,6 +304,7 @@ test("pictures", photographs, async () => {
       document.querySelector("#chosen").textContent === "owner/tiny"
     );
     await page.waitForSelector("#kept");
+    await page.waitForSelector(".facts");
     await page.evaluate(() => scrollTo(0, 0));
   });
 });

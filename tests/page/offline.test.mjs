@@ -2,9 +2,9 @@
 // gone and the server with it, and the page still does all it can do. A new version waits to be asked.
 
 import assert from "node:assert/strict";
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { after, before, test } from "node:test";
 import {
   buildSite,
@@ -13,6 +13,7 @@ import {
   serveSite,
   watchForProblems,
 } from "./harness.mjs";
+import { typeConfig } from "./person.mjs";
 import { root } from "../../scripts/setup.mjs";
 
 let browser, folder, headers;
@@ -84,14 +85,61 @@ test("after one visit everything works without network and server, also below a 
   assert.equal(end.steps, 2);
   assert.ok(Number.isFinite(end.train_loss));
 
-  await page.waitForSelector(".example");
-  for (const room of ["model", "data", "config", "train", "chat", "runs", "start"]) {
+  // What only the working rooms show: code, styles and data that are fetched on demand.
+  const signs = {
+    model: [".facts"],
+    data: [".tokens .trained"],
+    config: [".cm-editor .cm-content", "#verdict"],
+    train: [".chart canvas", "#result"],
+    runs: ["table.runs"],
+    chat: ["#question:not([disabled])"],
+    start: [".example"],
+  };
+  for (const [room, selectors] of Object.entries(signs)) {
     await page.evaluate((room) => location.hash = `#/${room}`, room);
-    await page.waitForSelector("h1");
+    for (const selector of selectors) await page.waitForSelector(selector, { timeout: 60_000 });
     assert.equal(await page.locator(".notice.error").count(), 0, room);
   }
+  await page.click("nav >> text=Config");
+  const display = await page.locator(".cm-editor").evaluate((e) => getComputedStyle(e).display);
+  assert.equal(display, "flex", "the editor has its style sheet");
+  await typeConfig(page, "base_model: m\noptimizr: sgd\n");
+  await page.locator(".cm-lint-marker-error").first().waitFor();
+  await page.keyboard.type("lora_");
+  await page.locator(".cm-tooltip-autocomplete").waitFor();
+  await page.click("nav >> text=Runs");
+  await page.check("table.runs input");
+  await page.waitForSelector(".chart canvas");
+  await page.waitForSelector("#take-along");
+  await page.click("nav >> text=Chat");
+  await page.fill("#question", "Who is the baker of Quillmere?");
+  await page.keyboard.press("Enter");
+  await page.getByText(/first after/).first().waitFor({ timeout: 120_000 });
+
   assert.deepEqual(problems, []);
   assert.deepEqual([...asked], [new URL(site.url).origin]);
+  await context.close();
+});
+
+test("every file of the site is kept", async (t) => {
+  const site = await serve(t, { prefix: "/below/", headers });
+  const { context, page } = await visit(site);
+  const files = await readdir(join(root, "dist"), { recursive: true, withFileTypes: true });
+  const expected = files.filter((file) => file.isFile())
+    .map((file) => relative(join(root, "dist"), join(file.parentPath, file.name)))
+    .filter((path) => path !== "service_worker.js");
+  const kept = await page.evaluate(async () => {
+    const found = [];
+    for (const name of await caches.keys()) {
+      for (const { url } of await (await caches.open(name)).keys()) found.push(url);
+    }
+    return found;
+  });
+  const missing = expected.filter((path) =>
+    !kept.includes(site.url + (path === "index.html" ? "" : path))
+  );
+  assert.ok(expected.length > 30);
+  assert.deepEqual(missing, []);
   await context.close();
 });
 

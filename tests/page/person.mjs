@@ -29,9 +29,9 @@ export const photographs = {
 export async function photograph(browser, url, room, prepare) {
   for (
     const [suffix, width, height, colorScheme] of [
-      ["", 1280, 800, "light"],
-      ["-dark", 1280, 800, "dark"],
-      ["-phone", 360, 800, "light"],
+      ["", 1280, 720, "light"],
+      ["-dark", 1280, 720, "dark"],
+      ["-phone", 360, 720, "light"],
     ]
   ) {
     const context = await browser.newContext({ viewport: { width, height }, colorScheme });
@@ -41,6 +41,16 @@ export async function photograph(browser, url, room, prepare) {
     await page.screenshot({ path: join(root, `docs/screenshots/${room}${suffix}.png`) });
     await context.close();
   }
+}
+
+/**
+ * Replaces what the editor of the room Config holds. Playwright's `fill` would make Chromium put inline
+ * styles into it, which the page's policy refuses.
+ */
+export async function typeConfig(page, whole) {
+  await page.click(".cm-content");
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText(whole);
 }
 
 /** By how many pixels the page is wider than its window. */
@@ -61,6 +71,14 @@ export function writePrivate(page, path, text) {
     await stream.write(text);
     await stream.close();
   }, [path, text]);
+}
+
+/** Removes a file or folder of the private file system. */
+export function removePrivate(page, name) {
+  return page.evaluate(async (name) => {
+    const folder = await navigator.storage.getDirectory();
+    await folder.removeEntry(name, { recursive: true }).catch(() => {});
+  }, name);
 }
 
 /** All files of the private file system: path to size. */

@@ -3,13 +3,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { root } from "../../scripts/setup.mjs";
 import { openPage } from "./harness.mjs";
-
-const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+import { overflow, seriousProblems, typeConfig } from "./person.mjs";
 
 let site, page;
 const foreign = [];
@@ -45,7 +43,7 @@ function terminal(...args) {
 /** Writes the whole configuration and comes back to the plan. */
 async function configure(whole) {
   await page.click("nav >> text=Config");
-  await page.locator(".cm-content").fill(whole);
+  await typeConfig(page, whole);
   await page.click("nav >> text=Train");
 }
 
@@ -157,16 +155,8 @@ test("axe finds nothing serious; a phone shows it without scrolling sideways", a
   for (const [colorScheme, width] of [["light", 1280], ["dark", 1280], ["light", 360]]) {
     await page.emulateMedia({ colorScheme });
     await page.setViewportSize({ width, height: 900 });
-    await page.addScriptTag({ path: axe });
-    const { violations } = await page.evaluate(() => globalThis.axe.run());
-    const serious = violations.filter(({ impact }) => /serious|critical/.test(impact));
-    assert.deepEqual(
-      serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(" ")}`),
-      [],
-      `${colorScheme} ${width}`,
-    );
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-    assert.ok(wide <= width, `${wide} of ${width}`);
+    assert.deepEqual(await seriousProblems(page), [], `${colorScheme} ${width}`);
+    assert.equal(await overflow(page), 0);
     if (process.env.EFT_SCREENSHOTS) {
       const name = width < 500 ? "plan-phone" : colorScheme === "dark" ? "plan-dark" : "plan";
       mkdirSync(join(root, "docs/screenshots"), { recursive: true });
@@ -174,6 +164,37 @@ test("axe finds nothing serious; a phone shows it without scrolling sideways", a
       await page.screenshot({ path: join(root, `docs/screenshots/${name}.png`) });
     }
   }
+});
+
+test("while a run trains there is the plan of the next one, but nothing is measured", async () => {
+  await page.click("#start");
+  await page.waitForSelector(".indicator strong", { timeout: 120_000 });
+  await page.click("nav >> text=Config");
+  const next = page.locator(".plan .notice.info");
+  await next.waitFor();
+  assert.match(await next.innerText(), /A run is training .* this is the plan of the next one/);
+  await page.waitForSelector("#verdict");
+  const refused = await page.evaluate(async () => {
+    const configText = await (await fetch("examples/tiny/lora.yml")).text();
+    const ask = { configText, configName: "lora.yml" };
+    return await globalThis.eft.ask("plan.measure", ask).then(() => "measured", (e) => e.message);
+  });
+  assert.match(refused, /A run is training; a step can be measured when it has ended/);
+  await page.click("nav >> text=Train");
+  await page.click("#discard");
+  await page.click("#discard-yes");
+  await page.waitForSelector("#measure", { timeout: 60_000 });
+  assert.equal(await next.count(), 0);
+  // A run of another tab has the GPU as well.
+  await page.evaluate(() =>
+    void navigator.locks.request(
+      "eft-run-other",
+      () => new Promise((end) => globalThis.endOther = end),
+    )
+  );
+  await page.click("#measure");
+  await page.locator(".plan .notice.error", { hasText: "A run is training" }).waitFor();
+  await page.evaluate(() => globalThis.endOther());
 });
 
 test("the console shows no error", () => {

@@ -11,6 +11,7 @@ import {
   overflow,
   photograph,
   photographs,
+  removePrivate,
   seriousProblems,
   writePrivate,
 } from "./person.mjs";
@@ -89,7 +90,7 @@ test("a run that was cut off is one line that leads to it; one that goes on is n
   const line = page.locator(".notice.info");
   await line.waitFor();
   assert.match(await line.textContent(), /lora\.yml was cut off at step 120 of 200/);
-  assert.equal(await line.locator("a").getAttribute("href"), "#/runs/b");
+  assert.equal(await line.locator("a").getAttribute("href"), "#/train/b");
   // As the worker of another tab does.
   const other = await context.newPage();
   await other.goto(`${site.url}files.json`);
@@ -111,7 +112,7 @@ test("after the demo the room says what can be asked", async () => {
   const notice = page.locator(".try .notice.good");
   await notice.waitFor();
   assert.match(await notice.textContent(), /learnt the town \(loss 0\.123\).*weaver.*Bedok/);
-  assert.equal(await notice.locator("a").getAttribute("href"), "#/chat");
+  assert.equal(await notice.locator("a").getAttribute("href"), "#/chat/d");
 });
 
 test("nothing serious for axe, light and dark; no overflow on a phone", async () => {
@@ -131,13 +132,61 @@ test("pictures", photographs, async () => {
   });
 });
 
-test("Try it now trains the demo at once", async () => {
+test("the demo: trained, stopped and kept, asked; then cut off and gone on with", async () => {
+  await removePrivate(page, "runs");
   await keep(page, { "config.text": "base_model: nothing\n", "config.name": "mine.yml" });
   await start();
   await page.click("#try");
   await page.waitForFunction(() => location.hash === "#/train");
   assert.equal(await kept(page, "config.name"), "examples/tiny/lora.yml");
-  await page.waitForFunction(() => globalThis.steps >= 1, null, { timeout: 120_000 });
+  const patient = { timeout: 120_000 };
+  await page.waitForFunction(() => globalThis.steps >= 2, null, patient);
+
+  await page.click("nav >> text=Start");
+  await page.waitForFunction(() => document.querySelector("#try")?.disabled);
+  assert.match(await page.textContent("#try"), /A run goes on/);
+  assert.match(await page.textContent(".indicator"), /\d+\/200/);
+  await page.click(".try >> text=Watch it");
+  await page.click("#stop");
+  await page.waitForSelector("#result", patient);
+  await page.click("nav >> text=Start");
+  const good = page.locator(".try .notice.good");
+  await good.waitFor();
+  const said = await good.textContent();
+  assert.match(said, /has learnt for \d+ of 200 steps \(loss \d\.\d{3}\).*Ask it in Chat/);
+  assert.equal(await page.locator("#try").isEnabled(), true);
+  assert.match(await page.textContent(".notice.info"), /mine\.yml was put aside/);
+  await good.locator("a").click();
+  await page.waitForSelector("#question");
+  const [id] = await page.evaluate(() => globalThis.eft.ask("start.runs", {}))
+    .then((runs) => runs.map((run) => run.id));
+  assert.equal(new URL(page.url()).hash, `#/chat/${id}`);
+
+  // The page is closed in the middle of the second run.
+  await page.click("nav >> text=Start");
+  await page.click("#try:not([disabled])");
+  await page.evaluate(() => globalThis.steps = 0);
+  await page.waitForFunction(() => globalThis.steps >= 1, null, patient);
+  page.once("dialog", (dialog) => dialog.accept()); // it asks before it lets a run be lost
+  await page.goto(`${site.url}files.json`);
+  await start();
+  const line = page.locator(".notice.info", { hasText: "was cut off" });
+  await line.waitFor();
+  assert.equal(await page.locator("main >> text=was cut off").count(), 1);
+  assert.equal(await page.locator("header >> text=was cut off").count(), 1);
+  await page.click("nav >> text=Model");
+  assert.equal(await page.textContent(".indicator"), "A run was cut off");
+  await page.click("nav >> text=Start");
+  await line.locator("a").click();
+  await page.waitForSelector("#resume");
+  await page.click("#resume");
+  await page.waitForFunction(() => globalThis.steps >= 1, null, patient);
+  await page.click("#discard");
+  await page.click("#discard-yes");
+  await page.waitForSelector("#start", patient);
+  await page.click("nav >> text=Start");
+  await page.waitForFunction(() => !document.body.textContent.includes("was cut off"));
+  await good.waitFor(); // the first one is still there
 });
 
 test("the console shows no error", () => {

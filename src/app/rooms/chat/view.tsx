@@ -46,7 +46,7 @@ export default function ChatRoom() {
       }}
     >
       <h1>{words.title}</h1>
-      <p class="quiet">{words.lead}</p>
+      <p class="lead">{words.lead}</p>
       <div class="chat-columns">
         <div class="chat-main">
           {running.value && <Notice kind="info">{words.busy}</Notice>}

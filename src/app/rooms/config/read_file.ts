@@ -39,15 +39,3 @@ function isJson(content: string): boolean {
     return false;
   }
 }
-
-/** What the comment at the top of an example says, without the commands in it. */
-export function leadingComment(content: string): string {
-  const lines: string[] = [];
-  for (const line of content.split("\n")) {
-    if (!line.startsWith("#")) break;
-    const said = line.slice(1);
-    if (!/^\s{2,}/.test(said)) lines.push(said.trim().replace(/:$/, "."));
-  }
-  const whole = lines.join(" ");
-  return /^.*?[.](?= |$)/.exec(whole)?.[0] ?? whole;
-}

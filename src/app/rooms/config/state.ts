@@ -164,30 +164,3 @@ export async function share(): Promise<void> {
     // Not allowed here; the link is shown for copying.
   }
 }
-
-// ---- examples --------------------------------------------------------------------------------
-
-export interface Example {
-  name: string;
-  text: string;
-  /** What its leading comment says. */
-  description: string;
-}
-
-export const examples = signal<Example[] | undefined>(undefined);
-
-/** Reads the examples of the site, once. */
-export async function loadExamples(): Promise<void> {
-  if (examples.value) return;
-  try {
-    const { leadingComment } = await import("./read_file.ts");
-    const paths = Object.keys(await (await ofSite("files.json")).json());
-    const names = paths.filter((path) => /^examples\/.*\.ya?ml$/.test(path));
-    examples.value = await Promise.all(names.map(async (name) => {
-      const content = await (await ofSite(name)).text();
-      return { name, text: content, description: leadingComment(content) };
-    }));
-  } catch (error) {
-    fail(error);
-  }
-}

@@ -2,6 +2,7 @@
 
 import type { RefObject } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { examples, loadExamples } from "../../examples.ts";
 import { codeWords } from "../../parts/code_words.tsx";
 import { Drop } from "../../parts/drop.tsx";
 import { Notice } from "../../parts/notice.tsx";
@@ -13,11 +14,9 @@ import type { Editor } from "./editor.ts";
 import { Form } from "./form.tsx";
 import {
   asked,
-  examples,
   fail,
   findings,
   followText,
-  loadExamples,
   notice,
   open,
   openFiles,
@@ -106,13 +105,16 @@ function Bar() {
 
 function Examples() {
   return (
-    <details class="examples" onToggle={(event) => event.currentTarget.open && loadExamples()}>
+    <details
+      class="examples"
+      onToggle={(event) => event.currentTarget.open && loadExamples().catch(fail)}
+    >
       <summary>{text.config.examples}</summary>
       <ul class="grid">
-        {examples.value?.map((each) => (
+        {examples.value.map((each) => (
           <li key={each.name} class="card">
             <code>{each.name.replace(/^examples\//, "")}</code>
-            <p>{each.description}</p>
+            <p>{each.about}</p>
             <button
               type="button"
               aria-label={`${text.config.useExample} ${each.name}`}

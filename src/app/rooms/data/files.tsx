@@ -1,6 +1,7 @@
 // Dropping, pasting, listing and deleting data files.
 
 import { signal } from "@preact/signals";
+import { DeleteButton } from "../../parts/delete_button.tsx";
 import { bytes, percent } from "../../parts/format.ts";
 import { Drop } from "../../parts/drop.tsx";
 import { Notice } from "../../parts/notice.tsx";
@@ -12,13 +13,11 @@ const words = text.data;
 const pasting = signal(false);
 const pasted = signal("");
 const pastedName = signal("");
-/** The file whose deletion waits for a second press. */
-const doomed = signal("");
 
 export function Files() {
   return (
     <section aria-labelledby="files-title">
-      <h2 id="files-title" class="hidden">{words.files}</h2>
+      <h2 id="files-title" class="visually-hidden">{words.files}</h2>
       <Drop label={words.choose} onFiles={keepFiles}>
         <p class="quiet">{words.dropHint}</p>
         <button
@@ -105,7 +104,7 @@ function List() {
             <th scope="col">{words.file}</th>
             <th scope="col" class="number">{words.size}</th>
             <th scope="col">
-              <span class="hidden">{words.actions}</span>
+              <span class="visually-hidden">{words.actions}</span>
             </th>
           </tr>
         </thead>
@@ -123,7 +122,9 @@ function List() {
                 </th>
                 <td class="number">{bytes(size)}</td>
                 <td class="number">
-                  <Delete name={name} />
+                  <div class="row actions">
+                    <DeleteButton name={name} onDelete={() => removeFile(name)} />
+                  </div>
                 </td>
               </tr>
             );
@@ -131,23 +132,5 @@ function List() {
         </tbody>
       </table>
     </div>
-  );
-}
-
-function Delete({ name }: { name: string }) {
-  const isDoomed = doomed.value === name;
-  return (
-    <button
-      type="button"
-      class={isDoomed ? "danger small" : "small"}
-      aria-label={isDoomed ? words.reallyDeleteName(name) : words.deleteName(name)}
-      onBlur={() => doomed.value = ""}
-      onClick={() => {
-        if (isDoomed) removeFile(name);
-        doomed.value = isDoomed ? "" : name;
-      }}
-    >
-      {isDoomed ? words.reallyDelete : words.delete}
-    </button>
   );
 }

@@ -6,11 +6,11 @@ import { readerFor } from "../../../data/sources/kind.ts";
 import { unreadable } from "../../../data/sources/row.ts";
 import { EftError } from "../../../errors.ts";
 import type { Host } from "../../../host/host.ts";
+import { freePath, piecesOf, sizeOf } from "../../parts/kept_files.ts";
 import type { Context, ReportOf } from "../../protocol.ts";
 import type { DataRequests, KeptFile } from "./requests.ts";
 
 const FOLDER = "data";
-const PIECE = 1 << 23;
 
 type Keep = DataRequests["data.keep"];
 
@@ -32,23 +32,16 @@ export async function keep(
   { host, report, signal }: Context<ReportOf<Keep>>,
 ): Promise<Keep["answer"]> {
   const isFolder = files.length > 1 || files.some(([path]) => path !== "");
-  const path = `${FOLDER}/${await freeName(host, clean(name))}`;
+  const [, stem, ending] = /^(.+?)((?:\.[A-Za-z0-9]+){0,2})$/.exec(clean(name))!;
+  const path = await freePath(host, `${FOLDER}/${stem}`, ending);
   if (!isFolder) await firstRow(path, files[0]![1]);
   const total = files.reduce((sum, [, file]) => sum + file.size, 0);
   let written = 0;
-  const pieces = async function* (file: File): AsyncGenerator<Uint8Array> {
-    for (let start = 0; start < file.size; start += PIECE) {
-      signal.throwIfAborted();
-      const piece = await file.slice(start, start + PIECE).arrayBuffer();
-      yield new Uint8Array(piece);
-      written += piece.byteLength;
-      report({ path, written, total });
-    }
-  };
+  const count = (bytes: number) => report({ path, written: written += bytes, total });
   try {
     for (const [below, file] of files) {
       const target = below.split("/").map(clean).join("/");
-      await host.write(isFolder ? `${path}/${target}` : path, pieces(file));
+      await host.write(isFolder ? `${path}/${target}` : path, piecesOf(file, signal, count));
     }
     if (isFolder) {
       const { failure } = await readSomeRows(host, { path, split: "all" }, 0, 1);
@@ -100,24 +93,4 @@ function explained(error: unknown, path: string, total: number): unknown {
 /** A name that every file system takes and that means nothing in a path or pattern. */
 function clean(name: string): string {
   return name.replace(/[^\p{L}\p{N}._ -]+/gu, "-").replace(/^[. -]+|[ .]+$/g, "") || "data";
-}
-
-/** The name itself, or with a number when it is taken: nothing is overwritten. */
-async function freeName(host: Host, name: string): Promise<string> {
-  const [, stem, end] = /^(.+?)((?:\.[A-Za-z0-9]+){0,2})$/.exec(name)!;
-  for (let number = 1;; number++) {
-    const free = number === 1 ? name : `${stem}-${number}${end}`;
-    if (await host.kind(`${FOLDER}/${free}`) === undefined) return free;
-  }
-}
-
-async function sizeOf(host: Host, path: string): Promise<number> {
-  if (await host.kind(path) === "folder") {
-    let size = 0;
-    for (const name of await host.list(path)) size += await sizeOf(host, `${path}/${name}`);
-    return size;
-  }
-  const file = await host.open(path);
-  file.close();
-  return file.size;
 }

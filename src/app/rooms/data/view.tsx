@@ -24,7 +24,7 @@ export default function Data() {
   return (
     <div class="data">
       <h1>{text.data.title}</h1>
-      <p>{text.data.lead}</p>
+      <p class="lead">{text.data.lead}</p>
       <Files />
       {!readable.value && <Notice kind="error">{text.data.notYaml}</Notice>}
       {editFailure.value && <Notice kind="error">{editFailure}</Notice>}

@@ -6,6 +6,7 @@ import type { BrowserHost } from "../../../host/browser.ts";
 import type { Host } from "../../../host/host.ts";
 import { inspectModel } from "../../../model/inspect.ts";
 import { resolveModelFolder } from "../../../model/source.ts";
+import { filesBelow, freePath, piecesOf } from "../../parts/kept_files.ts";
 import type { Context, Handlers } from "../../protocol.ts";
 import { chosenFiles } from "./dropped.ts";
 import type { FileProgress, Kept, ModelRequests, ModelState } from "./requests.ts";
@@ -60,7 +61,11 @@ async function importModel(
   await host.remove(partial);
   try {
     for (const [name, file] of chosen.files) {
-      await host.write(`${partial}/${name}`, pieces(name, file, report, signal));
+      let done = 0;
+      const pieces = piecesOf(file, signal, (bytes) => {
+        report({ file: name, done: done += bytes, total: file.size });
+      });
+      await host.write(`${partial}/${name}`, pieces);
     }
     await host.rename(partial, path);
   } catch (cause) {
@@ -76,28 +81,6 @@ async function importModel(
   }
   // With "./" it can never be taken for a name of the hub, even when it is deleted later.
   return { name: `./${path}`, facts };
-}
-
-async function freePath(host: Host, wanted: string): Promise<string> {
-  for (let i = 1;; i++) {
-    const path = i === 1 ? wanted : `${wanted}-${i}`;
-    if (await host.kind(path) === undefined) return path;
-  }
-}
-
-/** A file in pieces of 4 MiB, so that a large one is never in memory. */
-async function* pieces(
-  name: string,
-  file: File,
-  report: (event: FileProgress) => void,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  const step = 4 * 2 ** 20;
-  for (let done = 0; done < file.size; done += step) {
-    signal.throwIfAborted();
-    yield new Uint8Array(await file.slice(done, done + step).arrayBuffer());
-    report({ file: name, done: Math.min(done + step, file.size), total: file.size });
-  }
 }
 
 // ---- what is kept ------------------------------------------------------------------------------
@@ -133,25 +116,16 @@ async function folders(host: Host, path: string): Promise<string[]> {
   return await host.kind(path) === "folder" ? await host.list(path) : [];
 }
 
+/** `unfinished`: an interrupted download or copy left it. `weights`: there are some. */
 async function weigh(
   host: Host,
-  path: string,
+  folder: string,
 ): Promise<{ bytes: number; unfinished: boolean; weights: boolean }> {
-  let bytes = 0, unfinished = path.endsWith(".partial"), weights = false;
-  for (const name of await host.list(path)) {
-    const inside = `${path}/${name}`;
-    if (await host.kind(inside) === "folder") {
-      const below = await weigh(host, inside);
-      bytes += below.bytes;
-      unfinished ||= below.unfinished;
-      weights ||= below.weights;
-    } else {
-      const file = await host.open(inside);
-      bytes += file.size;
-      file.close();
-      unfinished ||= name.endsWith(".partial");
-      weights ||= name.endsWith(".safetensors");
-    }
+  let bytes = 0, unfinished = folder.endsWith(".partial"), weights = false;
+  for await (const { path, size } of filesBelow(host, folder)) {
+    bytes += size;
+    unfinished ||= path.endsWith(".partial");
+    weights ||= path.endsWith(".safetensors");
   }
   return { bytes, unfinished, weights };
 }

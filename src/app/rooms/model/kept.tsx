@@ -1,6 +1,6 @@
 // What the browser keeps of models and data, what it weighs, and how to be rid of it.
 
-import { signal } from "@preact/signals";
+import { DeleteButton } from "../../parts/delete_button.tsx";
 import { bytes } from "../../parts/format.ts";
 import { Notice } from "../../parts/notice.tsx";
 import { text } from "../../text.ts";
@@ -18,9 +18,6 @@ import {
 } from "./state.ts";
 
 const words = text.model;
-
-/** The path whose deletion waits for a second click. */
-const doomed = signal("");
 
 export function KeptModels() {
   const entries = kept.value.filter(({ kind }) => kind !== "site");
@@ -77,31 +74,7 @@ function Row({ entry: { kind, name, path, bytes: size, unfinished } }: { entry: 
               {words.goOn}
             </button>
           )}
-          {doomed.value === path
-            ? (
-              <>
-                <button
-                  type="button"
-                  class="danger"
-                  ref={(button) => button?.focus()}
-                  aria-label={words.named(words.deleteSure, name)}
-                  onClick={() => remove(path)}
-                >
-                  {words.deleteSure}
-                </button>
-                <button type="button" onClick={() => doomed.value = ""}>{words.keep}</button>
-              </>
-            )
-            : (
-              <button
-                type="button"
-                disabled={!!transfer.value}
-                aria-label={words.named(words.delete, name)}
-                onClick={() => doomed.value = path}
-              >
-                {words.delete}
-              </button>
-            )}
+          <DeleteButton name={name} disabled={!!transfer.value} onDelete={() => remove(path)} />
         </div>
       </td>
     </tr>

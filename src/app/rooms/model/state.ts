@@ -74,6 +74,10 @@ export async function refresh(): Promise<void> {
   } catch (error) {
     fail(error);
   }
+  await refreshStorage();
+}
+
+async function refreshStorage(): Promise<void> {
   const manager = navigator.storage;
   if (!manager?.estimate) return;
   const [{ usage = 0, quota = 0 }, persisted] = await Promise.all([
@@ -170,7 +174,7 @@ function advance(progress: FileProgress): void {
 }
 
 async function hasRoom(size: number): Promise<boolean> {
-  await refresh();
+  await refreshStorage();
   if (!storage.value) return true;
   const left = storage.value.quota - storage.value.usage;
   if (size > left) say("error", words.noRoom(bytes(size), bytes(left)));
@@ -192,12 +196,12 @@ let hasAsked = false;
 function askToPersist(): void {
   if (hasAsked || storage.value?.persisted) return;
   hasAsked = true;
-  navigator.storage?.persist?.().then(refresh, () => {});
+  navigator.storage?.persist?.().then(refreshStorage, () => {});
 }
 
 export async function persist(): Promise<void> {
   persistRefused.value = !await navigator.storage.persist();
-  await refresh();
+  await refreshStorage();
 }
 
 function say(kind: "info" | "error", ...lines: string[]): void {

@@ -15,6 +15,7 @@ import { findSavings, type Saving } from "../../../train/savings.ts";
 import { prepareSession, type Session } from "../../../train/session.ts";
 import type { Context, Handlers } from "../../protocol.ts";
 import { text } from "../../text.ts";
+import { heldRuns } from "../runs/read.ts";
 import { currentRun } from "../train/engine.ts";
 import type { PlanAsk, PlanMade, PlanRequests } from "./requests.ts";
 
@@ -61,7 +62,7 @@ async function measure(
   { configText, configName, overrides }: PlanAsk,
   { host, report, signal }: Context<{ what: string; done: number; total: number }>,
 ): Promise<Measurement> {
-  if (currentRun()) throw new EftError("device", text.plan.busy);
+  if (currentRun() || (await heldRuns()).size > 0) throw new EftError("device", text.plan.busy);
   const { config } = parseConfig(configText, configName, overrides);
   const device = await openDevice(host);
   try {

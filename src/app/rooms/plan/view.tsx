@@ -10,6 +10,7 @@ import { Notice } from "../../parts/notice.tsx";
 import { link, route } from "../../routes.ts";
 import { configText } from "../../state.ts";
 import { text } from "../../text.ts";
+import { runningNow } from "../train/running.ts";
 import type { PlanMade } from "./requests.ts";
 import {
   apply,
@@ -41,6 +42,7 @@ export function Plan({ compact = false }: { compact?: boolean }) {
         {compact ? text.plan.compactTitle : text.plan.title}
         <span class="quiet working" role="status">{planning.value ? text.plan.working : ""}</span>
       </h2>
+      {runningNow.value && <Notice kind="info">{text.plan.next}</Notice>}
       <Problem compact={compact} />
       {made && (
         <div class={planning.value && !savings.value ? "" : "settled"}>

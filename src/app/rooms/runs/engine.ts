@@ -3,9 +3,10 @@
 import { parse, stringify } from "yaml";
 import { EftError } from "../../../errors.ts";
 import type { BrowserHost } from "../../../host/browser.ts";
+import { sizeOf } from "../../parts/kept_files.ts";
 import type { Handlers } from "../../protocol.ts";
 import { differences } from "./differences.ts";
-import { isHeld, readRecords, readRun } from "./read.ts";
+import { heldRuns, readRecords, readRun } from "./read.ts";
 import { runFolder } from "./record.ts";
 import type { ListedRun, RunsRequests } from "./requests.ts";
 
@@ -23,13 +24,14 @@ export const handlers: Handlers<RunsRequests> = {
 
 async function listRuns(host: BrowserHost): Promise<ListedRun[]> {
   const records = await readRecords(host);
+  const held = await heldRuns();
   return await Promise.all(records.map(async (record): Promise<ListedRun> => {
     const folder = runFolder(record.id);
     return {
       ...record,
-      interrupted: record.state === "running" && !await isHeld(record.id),
+      interrupted: record.state === "running" && !held.has(record.id),
       onSite: !await host.isWritten(folder),
-      bytes: await bytesBelow(host, folder),
+      bytes: await sizeOf(host, folder),
     };
   }));
 }
@@ -39,24 +41,10 @@ function readConfig(host: BrowserHost, id: string): Promise<string> {
 }
 
 async function deleteRun(host: BrowserHost, id: string): Promise<void> {
-  if (await isHeld(id)) {
+  if ((await heldRuns()).has(id)) {
     throw new EftError("output", `The run ${id} is going on. Stop it before deleting it.`);
   }
   await host.remove(runFolder(id));
-}
-
-async function bytesBelow(host: BrowserHost, path: string): Promise<number> {
-  let bytes = 0;
-  for (const name of await host.list(path)) {
-    const below = `${path}/${name}`;
-    if (await host.kind(below) === "folder") bytes += await bytesBelow(host, below);
-    else {
-      const file = await host.open(below);
-      bytes += file.size;
-      file.close();
-    }
-  }
-  return bytes;
 }
 
 function shown(value: unknown): string {

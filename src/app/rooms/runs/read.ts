@@ -26,10 +26,14 @@ export async function readRun(
   return record && { record, events: lines.flatMap((line) => parsed<RunEvent>(line)) };
 }
 
-/** Whether somebody trains a run: this page or another tab. */
-export async function isHeld(id: string): Promise<boolean> {
-  const { held = [] } = await navigator.locks.query();
-  return held.some(({ name }) => name === runLock(id));
+/** The ids of the runs that somebody trains now: this page or another tab. */
+export async function heldRuns(): Promise<Set<string>> {
+  const { held = [] } = await navigator.locks?.query() ?? {}; // missing where a page is not safe
+  const prefix = runLock("");
+  const ids = held.flatMap(({ name = "" }) =>
+    name.startsWith(prefix) ? [name.slice(prefix.length)] : []
+  );
+  return new Set(ids);
 }
 
 /** Undefined where there is no record that can be read. */

@@ -254,10 +254,10 @@ function Confirmation() {
           <h2 id="delete-title">{words.deleteOf(run.name)}</h2>
           <p>{words.deleteWarning(bytes(run.bytes))}</p>
           <p class="row">
-            <button type="submit" autofocus>{words.keep}</button>
             <button type="submit" class="danger" onClick={() => remove(run.id)}>
               {words.delete}
             </button>
+            <button type="submit" autofocus>{words.keep}</button>
           </p>
         </form>
       )}

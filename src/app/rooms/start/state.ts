@@ -1,14 +1,16 @@
 // What the start room knows: the adapter, runs of earlier visits, and the demo.
 
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { del, get, set } from "idb-keyval";
 import { WorkerError } from "../../client.ts";
 import { engine } from "../../engine.ts";
+import { loadExamples } from "../../examples.ts";
 import { messageOf } from "../../parts/notice.tsx";
 import { go } from "../../routes.ts";
-import { configName, configText } from "../../state.ts";
-import { runLock, type RunRecord } from "../runs/record.ts";
-import { loadExamples } from "./examples.ts";
+import { configName, configSaved, configText } from "../../state.ts";
+import { heldRuns } from "../runs/read.ts";
+import type { RunRecord } from "../runs/record.ts";
+import { runningNow } from "../train/running.ts";
 import type { AdapterReport } from "./requests.ts";
 
 export const demo = "examples/tiny/lora.yml";
@@ -19,17 +21,20 @@ export const missing = signal<"webgpu" | "adapter" | undefined>(undefined);
 export const failure = signal("");
 /** Runs that were cut off and that nobody goes on with, the newest first. */
 export const cutOff = signal<RunRecord[]>([]);
-/** The last demo that came to its end. */
+/** The last demo that left something to ask: at its end, or stopped and kept. */
 export const learnt = signal<RunRecord | undefined>(undefined);
 /** A run goes on, here or in another tab. */
 export const busy = signal(false);
+/** Whether a run of this page goes on. */
+export const trainsHere = computed(() => runningNow.value !== undefined);
+export const examplesFailed = signal(false);
 /** The configuration that an example took the place of. */
 export const aside = signal<{ name: string; text: string } | undefined>(undefined);
 
 export async function look(): Promise<void> {
-  void loadExamples().catch(() => {});
+  loadExamples().catch(() => examplesFailed.value = true);
   get("config.aside").then((kept) => aside.value = kept, () => {});
-  await Promise.all([findAdapter(), findRuns()]);
+  await findAdapter();
 }
 
 async function findAdapter(): Promise<void> {
@@ -46,14 +51,16 @@ async function findAdapter(): Promise<void> {
   }
 }
 
-async function findRuns(): Promise<void> {
+/** Looks at what runs have left. */
+export async function findRuns(): Promise<void> {
   try {
     const records = await engine().ask("start.runs", {});
-    const locks = await navigator.locks?.query();
-    const held = new Set(locks?.held?.map(({ name }) => name));
-    busy.value = records.some(({ id }) => held.has(runLock(id)));
-    cutOff.value = records.filter(({ id, state }) => state === "running" && !held.has(runLock(id)));
-    learnt.value = records.find(({ name, state }) => name === demo && state === "finished");
+    const held = await heldRuns();
+    busy.value = held.size > 0;
+    cutOff.value = records.filter(({ id, state }) => state === "running" && !held.has(id));
+    learnt.value = records.find(({ name, state, step }) =>
+      name === demo && (state === "finished" || (state === "stopped" && step > 0))
+    );
   } catch (error) {
     failure.value = messageOf(error);
   }
@@ -91,7 +98,7 @@ async function takeExample(name: string): Promise<void> {
   if (!example) throw new Error(`the site does not offer ${name}`);
   const isOwn = !found.some(({ text }) => text === configText.value) && configText.value !== "";
   if (isOwn) await putAside({ name: configName.value, text: configText.value });
-  configText.value = example.text;
+  configText.value = configSaved.value = example.text;
   configName.value = name;
 }
 

@@ -1,22 +1,26 @@
 // What a person sees first: the GPU it has found, a run to try at once, and the way to an own one.
 
+import { useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { examples } from "../../examples.ts";
 import { Notice } from "../../parts/notice.tsx";
 import { link } from "../../routes.ts";
 import { text } from "../../text.ts";
 import { browserHelp } from "./browser_help.ts";
-import { examples, examplesFailed } from "./examples.ts";
 import {
   adapter,
   aside,
   busy,
   cutOff,
+  examplesFailed,
   failure,
+  findRuns,
   learnt,
   look,
   missing,
   openInConfig,
   takeBack,
+  trainsHere,
   tryNow,
 } from "./state.ts";
 import "./start.css";
@@ -25,6 +29,10 @@ const words = text.start;
 
 export default function Start() {
   useEffect(() => void look(), []);
+  useSignalEffect(() => {
+    trainsHere.value; // again when a run begins or ends
+    void findRuns();
+  });
   return (
     <div class="start-room">
       <div class="hero">
@@ -39,7 +47,7 @@ export default function Start() {
       {adapter.value?.software && <Notice kind="warning">{words.softwareMeans}</Notice>}
       {cutOff.value.map(({ id, name, step, steps }) => (
         <Notice key={id} kind="info">
-          {words.cut(name, step, steps)} <a href={link("runs", id)}>{words.cutLink}</a>
+          {words.cut(name, step, steps)} <a href={link("train", id)}>{words.cutLink}</a>
         </Notice>
       ))}
       {aside.value && (
@@ -102,7 +110,8 @@ function Try() {
       {learnt.value
         ? (
           <Notice kind="good">
-            {words.tryDone(learnt.value.loss)} <a href={link("chat")}>{words.tryAsk}</a>{" "}
+            {words.tryDone(learnt.value)} <a href={link("chat", learnt.value.id)}>{words.tryAsk}</a>
+            {" "}
             {words.tryAnswer}
           </Notice>
         )

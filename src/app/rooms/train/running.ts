@@ -2,7 +2,8 @@
 // should not have to load the rest of this room.
 
 import { signal } from "@preact/signals";
-import { runFolder, runLock, type RunRecord } from "../runs/record.ts";
+import { heldRuns } from "../runs/read.ts";
+import { runFolder, type RunRecord } from "../runs/record.ts";
 
 export interface RunningNow {
   step: number;
@@ -29,8 +30,7 @@ export async function lookForCutOff(): Promise<void> {
     const folder = await runs.getDirectoryHandle(newest);
     const file = await (await folder.getFileHandle("run.json")).getFile();
     const { state }: RunRecord = JSON.parse(await file.text());
-    const { held = [] } = await navigator.locks.query();
-    const isHeld = held.some(({ name }) => name === runLock(newest));
+    const isHeld = (await heldRuns()).has(newest);
     cutOff.value = state === "running" && !isHeld ? { id: newest } : undefined;
   } catch {
     // No runs yet, or a browser without a private file system: nothing to say.

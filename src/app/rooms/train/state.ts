@@ -16,7 +16,8 @@ import { duration } from "../../parts/format.ts";
 import { messageOf } from "../../parts/notice.tsx";
 import { configName, configText } from "../../state.ts";
 import { text } from "../../text.ts";
-import { runLock, type RunRecord } from "../runs/record.ts";
+import { heldRuns } from "../runs/read.ts";
+import type { RunRecord } from "../runs/record.ts";
 import { addEvent, type Curves, newCurves } from "./curves.ts";
 import type { RunReport } from "./requests.ts";
 import { cutOff, runningNow } from "./running.ts";
@@ -143,12 +144,8 @@ export async function openRun(id?: string): Promise<boolean> {
 
 /** Looks which run another tab trains. */
 export async function lookElsewhere(): Promise<void> {
-  const { held = [] } = await navigator.locks.query();
-  const prefix = runLock("");
-  const ids = held.flatMap(({ name }) =>
-    name?.startsWith(prefix) ? [name.slice(prefix.length)] : []
-  );
-  elsewhere.value = running.value ? undefined : ids[0];
+  const [first] = await heldRuns();
+  elsewhere.value = running.value ? undefined : first;
 }
 
 function clear(): void {

@@ -1,7 +1,8 @@
-// The configurations that come with the site, as cards to begin from.
+// The configurations that come with the site, which the rooms Start and Config offer to begin from.
 
 import { signal } from "@preact/signals";
-import { siteBase } from "../../engine.ts";
+import { aboutExample } from "./about_example.ts";
+import { siteBase } from "./engine.ts";
 
 export interface Example {
   /** "examples/tiny/lora.yml" */
@@ -12,20 +13,13 @@ export interface Example {
 }
 
 export const examples = signal<Example[]>([]);
-export const examplesFailed = signal(false);
 
 let loading: Promise<Example[]> | undefined;
 
 /** Reads them once; the files are small and lie on the site. */
 export function loadExamples(): Promise<Example[]> {
   loading ??= read();
-  loading.then(
-    (found) => examples.value = found,
-    () => {
-      examplesFailed.value = true;
-      loading = undefined;
-    },
-  );
+  loading.then((found) => examples.value = found, () => loading = undefined);
   return loading;
 }
 
@@ -44,12 +38,4 @@ async function get(path: string): Promise<Response> {
   const response = await fetch(new URL(path, siteBase));
   if (!response.ok) throw new Error(`${path}: ${response.status} ${response.statusText}`);
   return response;
-}
-
-/** The first sentence of the comment at the top, up to an indented line, which is a command. */
-export function aboutExample(text: string): string {
-  const lines = /^(#.*\n)*/.exec(text)![0].split("\n").map((line) => line.replace(/^# ?/, ""));
-  const command = lines.findIndex((line) => /^\s/.test(line));
-  const prose = lines.slice(0, command < 0 ? undefined : command).join(" ").trim();
-  return /^.*?(?=\.(?:\s|$)|:$|$)/.exec(prose)![0];
 }
